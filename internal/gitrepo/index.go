@@ -1,0 +1,119 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// File modes of git.
+const (
+	ModeFile       uint32 = 0o100644
+	ModeExecutable uint32 = 0o100755
+	ModeSymlink    uint32 = 0o120000
+	ModeSubmodule  uint32 = 0o160000
+)
+
+// Entry is a tracked path.
+type Entry struct {
+	Mode uint32 // one of git's modes
+	OID  string // object id in hex
+	Path string // relative to Top, with slashes, raw bytes
+	// Stage is 0, or 1 to 3 for the sides of a path that is not merged.
+	Stage        int
+	SkipWorktree bool // left out of a sparse checkout
+	IntentToAdd  bool // named by git add -N; there is no content yet
+}
+
+// Index returns the tracked paths that are, or lie under, a path relative to
+// Top; "" means all. They are in the index's order, that of bytes.
+func (r *Repository) Index(ctx context.Context, under string) ([]Entry, error) {
+	if r.plain() {
+		if entries, err := (plainReader{r}).index(ctx, under); err == nil {
+			return entries, nil
+		}
+	}
+	return gitReader{r}.index(ctx, under)
+}
+
+// index lists what `git ls-files` lists.
+func (g gitReader) index(ctx context.Context, under string) ([]Entry, error) {
+	out, err := g.r.git.output(ctx, nil, underPath([]string{"ls-files", "--full-name", "--stage", "-t", "-z", "--"}, under)...)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := parseStage(out)
+	if err != nil {
+		return nil, err
+	}
+	return entries, g.markIntentToAdd(ctx, entries, under)
+}
+
+// parseStage reads records `<tag> <mode> <oid> <stage> TAB <path> NUL`.
+func parseStage(out []byte) ([]Entry, error) {
+	entries := make([]Entry, 0, bytes.Count(out, []byte{0}))
+	for len(out) > 0 {
+		record, rest, ended := bytes.Cut(out, []byte{0})
+		head, path, tabbed := bytes.Cut(record, []byte{'\t'})
+		fields := strings.Fields(string(head))
+		if !ended || !tabbed || len(fields) != 4 {
+			return nil, fmt.Errorf("git ls-files: record %q is not understood", record)
+		}
+		mode, err := strconv.ParseUint(fields[1], 8, 32)
+		stage, err2 := strconv.Atoi(fields[3])
+		if err := errors.Join(err, err2); err != nil {
+			return nil, fmt.Errorf("git ls-files: record %q: %w", record, err)
+		}
+		entries = append(entries, Entry{Mode: uint32(mode), OID: fields[2], Path: string(path), Stage: stage, SkipWorktree: strings.EqualFold(fields[0], "S")})
+		out = rest
+	}
+	return entries, nil
+}
+
+// Object ids of the empty blob, which an intent to add stands on.
+const (
+	emptySHA1   = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+	emptySHA256 = "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813"
+)
+
+// markIntentToAdd finds the entries that are only an intent to add. ls-files
+// does not tell; for diff-files such a path is an addition.
+func (g gitReader) markIntentToAdd(ctx context.Context, entries []Entry, under string) error {
+	empty := func(e Entry) bool { return e.Stage == 0 && (e.OID == emptySHA1 || e.OID == emptySHA256) }
+	some := false
+	for _, e := range entries {
+		some = some || empty(e)
+	}
+	if !some || g.r.Top == "" {
+		return nil
+	}
+	out, err := g.r.git.output(ctx, nil, underPath([]string{"diff-files", "--name-only", "--diff-filter=A", "--no-renames", "--no-ext-diff",
+		"--ignore-submodules=all", "-z", "--"}, under)...)
+	if err != nil {
+		return err
+	}
+	added := map[string]bool{}
+	for path := range strings.SplitSeq(string(out), "\x00") {
+		added[path] = true
+	}
+	for i := range entries {
+		entries[i].IntentToAdd = empty(entries[i]) && added[entries[i].Path]
+	}
+	return nil
+}
+
+// underPath adds a path to a command's arguments, unless it means all.
+func underPath(args []string, under string) []string {
+	if under == "" {
+		return args
+	}
+	return append(args, under)
+}
+
+// isUnder reports whether a path is base or lies under it; base "" holds all.
+func isUnder(path, base string) bool {
+	return base == "" || path == base || strings.HasPrefix(path, base) && path[len(base)] == '/'
+}

@@ -1,0 +1,88 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/format/index"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+)
+
+// index decodes the index file. An index that is split, sparse, of an unknown
+// version, has an extension that must be understood, or has no valid checksum
+// is an error.
+func (p plainReader) index(ctx context.Context, under string) ([]Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(filepath.Join(p.r.GitDir, "index"))
+	if err != nil {
+		return nil, err
+	}
+	var idx index.Index
+	if err := index.NewDecoder(bytes.NewReader(b)).Decode(&idx); err != nil {
+		return nil, err
+	}
+	var entries []Entry
+	for _, e := range idx.Entries {
+		if isUnder(e.Name, under) {
+			entries = append(entries, Entry{
+				Mode: uint32(e.Mode), OID: e.Hash.String(), Path: e.Name, Stage: int(e.Stage),
+				SkipWorktree: e.SkipWorktree, IntentToAdd: e.IntentToAdd,
+			})
+		}
+	}
+	return entries, nil
+}
+
+// blobs reads loose and packed objects. It fails at the first object that it
+// does not find, and fn has been called for all those before it.
+func (p plainReader) blobs(ctx context.Context, oids []string, max int64, fn BlobFunc) error {
+	storage := filesystem.NewStorage(osfs.New(p.r.CommonDir), cache.NewObjectLRU(cache.MiByte))
+	defer storage.Close()
+	for _, oid := range oids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		size, content, err := plainBlob(storage, oid, max)
+		if err != nil {
+			return fmt.Errorf("reading object %s: %w", oid, err)
+		}
+		if err := fn(oid, content, size); err != nil {
+			return stop{err}
+		}
+	}
+	return nil
+}
+
+func plainBlob(storage *filesystem.Storage, oid string, max int64) (int64, []byte, error) {
+	hash := plumbing.NewHash(oid)
+	size, err := storage.EncodedObjectSize(hash)
+	if err != nil || size > max {
+		return size, nil, err
+	}
+	object, err := storage.EncodedObject(plumbing.BlobObject, hash)
+	if err != nil {
+		return 0, nil, err
+	}
+	r, err := object.Reader()
+	if err != nil {
+		return 0, nil, err
+	}
+	defer r.Close()
+	content := make([]byte, size)
+	if _, err := io.ReadFull(r, content); err != nil {
+		return 0, nil, err
+	}
+	if plumbing.ComputeHash(plumbing.BlobObject, content) != hash {
+		return 0, nil, ErrObject
+	}
+	return size, content, nil
+}

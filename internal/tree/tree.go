@@ -1,0 +1,141 @@
+// Package tree says which files make up a model and opens them for reading: the
+// files of a folder, a single file, or the tracked files of a git worktree.
+//
+// A listing is a claim about one moment. Opening holds every file to it: nothing
+// outside the model is opened, no symlink is followed unless that was allowed,
+// and a file that is no longer the one that was listed is an error. What cannot
+// be part of a signed model (a symlink, a socket, a name that is not UTF-8) is a
+// Problem by name, never silently left out.
+//
+// The package reads only. It does not hash, sign or judge.
+package tree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/lfs"
+)
+
+// Causes of problems, warnings and refusals; each is wrapped in one that says more.
+var (
+	ErrSymlink       = errors.New("is a symbolic link")
+	ErrNotUTF8       = errors.New("name is not UTF-8")
+	ErrName          = errors.New("name cannot be signed")
+	ErrSubmodule     = errors.New("is a submodule")
+	ErrIrregular     = errors.New("is not a regular file")
+	ErrUnreadable    = errors.New("cannot be read")
+	ErrUnmerged      = errors.New("has merge conflicts")
+	ErrUncommitted   = errors.New("has uncommitted changes")
+	ErrMissing       = errors.New("is tracked but not in the worktree")
+	ErrNotDownloaded = errors.New("is an LFS pointer, its content is not downloaded")
+	ErrBadLFS        = errors.New("does not agree with Git LFS")
+	ErrSignatureLFS  = errors.New("signature would be stored by a filter")
+	ErrEmpty         = errors.New("model has no files")
+	ErrDiffers       = errors.New("bytes here are not the bytes of the commit")
+	// ErrReplaced says that a file is no longer the one that was listed.
+	ErrReplaced = errors.New("file was replaced after it was listed")
+)
+
+// Kind says what stands at a path.
+type Kind int
+
+const (
+	// Content is the file itself.
+	Content Kind = iota
+	// Pointer is an LFS pointer in place of content that is not downloaded.
+	Pointer
+)
+
+// File is one file of a model.
+type File struct {
+	// Path is canonical and relative to the model: with slashes, UTF-8. A model
+	// that is a single file has its base name here.
+	Path string
+	Size int64 // bytes here, at the time of listing
+	Kind Kind
+	// Pointer is what the pointer says, for Kind Pointer.
+	Pointer lfs.Pointer
+	// LFS says that the path's attributes send it through Git LFS.
+	LFS bool
+	// BlobID is the object id that the index holds, "" outside of a worktree.
+	BlobID string
+	// RepoPath is the path in the repository, "" outside of a worktree.
+	RepoPath string
+	// Open opens the very file that was listed.
+	Open func() (digest.File, error)
+
+	mode fs.FileMode
+}
+
+// Problem is a path and what is the matter with it.
+type Problem struct {
+	Path string // relative to the model; "" for the model itself
+	Err  error
+	Hint string // what to do, "" if there is nothing to say; may be a command
+}
+
+// Tree is the files of a model.
+type Tree struct {
+	Name   string // base name of the model's path
+	Root   string // absolute path of the folder, or of the single file
+	Single bool   // the model is a single file
+	Files  []File // sorted by Path
+	// Worktree says that the files are the tracked ones of a git worktree, and
+	// RepoPath is the model's path in it, "" for its top.
+	Worktree bool
+	RepoPath string
+	// Untracked files lie in the model and are no part of it, as git does not
+	// track them. Ignored ones are not told.
+	Untracked []string
+	Missing   []string // tracked, but not here
+	Sparse    []string // tracked, left out by a sparse checkout
+	// Problems are paths that cannot be part of a model: signing refuses them
+	// and verifying reports them.
+	Problems []Problem
+	// Warnings are worth saying and no reason to refuse.
+	Warnings []Problem
+
+	signature string // the signature's path in the repository, "" if outside
+}
+
+// Options say what belongs to a model.
+type Options struct {
+	// Signature is the absolute path of the signature file, which is never part
+	// of the model. It need not exist.
+	Signature string
+	// Ignore are paths relative to the model that are left out with all that
+	// lies under them, beside oms.DefaultIgnored.
+	Ignore []string
+	// AllowSymlinks reads what a symlink to a file leads to, under the link's
+	// own name.
+	AllowSymlinks bool
+}
+
+// OpenFolder lists every file of a folder, or a single file.
+func OpenFolder(ctx context.Context, path string, o Options) (*Tree, error) {
+	return nil, errors.New("not built yet")
+}
+
+// OpenWorktree lists the tracked files of a worktree at or under a path.
+func OpenWorktree(ctx context.Context, repo *gitrepo.Repository, path string, o Options) (*Tree, error) {
+	return nil, errors.New("not built yet")
+}
+
+// CheckSignable tells why the tree cannot be signed as it is, file by file, and
+// what should be known before it is. It costs no reading of large files. For a
+// tree that is no worktree repo may be nil.
+func (t *Tree) CheckSignable(ctx context.Context, repo *gitrepo.Repository) (refusals, warnings []Problem, err error) {
+	return nil, nil, errors.New("not built yet")
+}
+
+// CompareCommitted holds the bytes that were hashed against those that are
+// committed, whatever git's stat cache believes. sha256 returns the SHA-256 that
+// was read for a File.Path, or nil if the caller has none; the file is read
+// (again) then. For a tree that is no worktree there is nothing to compare.
+func (t *Tree) CompareCommitted(ctx context.Context, repo *gitrepo.Repository, sha256 func(path string) []byte) (refusals, warnings []Problem, err error) {
+	return nil, nil, errors.New("not built yet")
+}
