@@ -1,0 +1,144 @@
+package verify
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"slices"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/plain"
+)
+
+// Certificate accepts signatures that were made with a certificate for which certificate authorities of the caller's choice
+// vouch. Make it with NewCertificate.
+//
+// Chains are built as OpenSSL does by default, and with it the reference signer: a chain must end in a self-signed
+// certificate among the anchors. An intermediate among the anchors helps to build a chain, and is not trusted by itself.
+type Certificate struct {
+	anchors []*x509.Certificate
+	roots   *x509.CertPool // the self-signed anchors
+	others  *x509.CertPool // the other anchors
+	now     func() time.Time
+}
+
+// NewCertificate reads the trust anchors: PEM files with one or more certificates each, at least one of them self-signed.
+// The system's own roots are never used, since they vouch for web sites.
+func NewCertificate(anchorsPEM [][]byte) (*Certificate, error) {
+	c := &Certificate{roots: x509.NewCertPool(), others: x509.NewCertPool(), now: time.Now}
+	for _, b := range anchorsPEM {
+		certs, err := ParseCertificates(b)
+		if err != nil {
+			return nil, err
+		}
+		c.anchors = append(c.anchors, certs...)
+	}
+	if len(c.anchors) == 0 {
+		return nil, refuse(ErrConfig, "no certificate to trust was given")
+	}
+	rooted := false
+	for _, a := range c.anchors {
+		if selfSigned(a) {
+			c.roots.AddCert(a)
+			rooted = true
+		} else {
+			c.others.AddCert(a)
+		}
+	}
+	if !rooted {
+		return nil, refuse(ErrConfig, "no self-signed (root) certificate is among those to trust: %s was issued by %s, which is needed too",
+			Subject(c.anchors[0]), issuer(c.anchors[0]))
+	}
+	return c, nil
+}
+
+// Method returns [oms.MaterialCertificate].
+func (c *Certificate) Method() oms.Material { return oms.MaterialCertificate }
+
+// Verify checks that a certificate for signing, valid now and issued by way of a trusted root, signed the bundle's payload.
+// Certificates in the bundle are intermediates at most; its first one is the signer's. Timestamps are not supported for this
+// method, so a signature can not be verified any more once the certificate has expired.
+func (c *Certificate) Verify(_ context.Context, b *oms.Bundle) (*Signer, error) {
+	if err := checkMethod(c, b); err != nil {
+		return nil, err
+	}
+	chain, err := parseChain(b)
+	if err != nil {
+		return nil, err
+	}
+	leaf := chain[0]
+	public, err := SigningKey(leaf)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkChain(leaf, chain[1:]); err != nil {
+		return nil, err
+	}
+	if err := CheckUsage(leaf); err != nil {
+		return nil, err
+	}
+	// Signers before 1.0 hashed with SHA-256 here, whatever the curve.
+	if !signed(public, b, crypto.SHA256) {
+		return nil, refuse(ErrSignature, "signature does not match the payload and the certificate %s: one of them was changed", Subject(leaf))
+	}
+	if err := checkPayloadType(b); err != nil {
+		return nil, err
+	}
+	return &Signer{Method: c.Method().String(), Identity: subjectName(leaf), Issuer: leaf.Issuer.String(),
+		Fingerprint: Fingerprint(leaf), LogIndex: -1}, nil
+}
+
+// checkChain checks that leaf leads to a trusted root, everything on the way being valid now.
+func (c *Certificate) checkChain(leaf *x509.Certificate, bundled []*x509.Certificate) error {
+	now := c.now()
+	o := x509.VerifyOptions{
+		Roots: c.roots, Intermediates: c.others.Clone(),
+		// CheckUsage has the format's rule, which differs from Go's: any chain will do here.
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	}
+	for _, b := range bundled {
+		o.Intermediates.AddCert(b)
+	}
+	o.CurrentTime = now
+	_, err := leaf.Verify(o)
+	if err == nil {
+		return nil
+	}
+	// Was it the time only? Then say which certificate it was.
+	for _, at := range []time.Time{leaf.NotBefore, leaf.NotAfter} {
+		o.CurrentTime = at
+		chains, err := leaf.Verify(o)
+		if err != nil {
+			continue
+		}
+		for _, cert := range chains[0] {
+			if err := CheckValidity(cert, now); err != nil {
+				return err
+			}
+		}
+	}
+	return refuse(ErrUntrusted, "certificate %s is not trusted: %s", Subject(leaf), c.explain(leaf, bundled, err))
+}
+
+// explain says where the way from leaf to a trusted root ends.
+func (c *Certificate) explain(leaf *x509.Certificate, bundled []*x509.Certificate, err error) string {
+	cert := leaf
+	for range len(bundled) + len(c.anchors) {
+		if selfSigned(cert) {
+			if !slices.ContainsFunc(c.anchors, cert.Equal) {
+				return "its root " + Subject(cert) + " is not among the trusted certificates"
+			}
+			break
+		}
+		parent := issuerOf(cert, c.anchors)
+		if parent == nil {
+			parent = issuerOf(cert, bundled)
+		}
+		if parent == nil {
+			return "the certificate of " + issuer(cert) + " that issued " + Subject(cert) + " is neither in the bundle nor among the trusted ones"
+		}
+		cert = parent
+	}
+	return plain.Line(err.Error())
+}

@@ -1,0 +1,45 @@
+package verify
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/plain"
+)
+
+// Signer is who made a signature that was accepted. Its strings are as they were signed and may hold any character; String
+// is safe to print.
+type Signer struct {
+	// Method is how the signature was made: "key", "certificate" or "sigstore".
+	Method string
+	// Identity is the key's fingerprint as by [KeyID], the signing certificate's subject, or the Sigstore identity: an
+	// email address or a URI.
+	Identity string
+	// Issuer is the signing certificate's issuer, or the URL of the identity provider that vouched for a Sigstore identity.
+	Issuer string
+	// Fingerprint is the key's fingerprint again, or "SHA256:" and the hex SHA-256 of the signing certificate.
+	Fingerprint string
+	// Time is when the signature was made, as a trusted log or timestamp says; zero where nobody but the signer could say.
+	Time time.Time
+	// LogIndex is the signature's place in the transparency log, -1 if it is in none that was checked.
+	LogIndex int64
+}
+
+// String describes the signer in one printable line.
+func (s *Signer) String() string {
+	switch s.Method {
+	case oms.MaterialKey.String():
+		return "key " + plain.Name(s.Identity)
+	case oms.MaterialCertificate.String():
+		return fmt.Sprintf("certificate %s, issued by %s, fingerprint %s", plain.Name(s.Identity), plain.Name(s.Issuer), s.Fingerprint)
+	}
+	text := fmt.Sprintf("%s (%s)", plain.Name(s.Identity), plain.Name(s.Issuer))
+	if !s.Time.IsZero() {
+		text += s.Time.UTC().Format(", logged 2006-01-02 15:04 UTC")
+	}
+	if s.LogIndex >= 0 {
+		text += fmt.Sprintf(", index %d", s.LogIndex)
+	}
+	return text
+}

@@ -1,0 +1,144 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/plain"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
+)
+
+// SigstoreOptions say whom to trust, and by which Sigstore instance. Without TrustedRoot and TrustConfig it is the public
+// one, or with Staging the staging one, whose trusted root is then fetched by TUF when the first bundle is verified.
+type SigstoreOptions struct {
+	// Identity is the signer's email address or URI, as the certificate has to have it to the letter; Issuer is the URL of
+	// the identity provider that vouched for it, likewise.
+	Identity, Issuer string
+	// TrustedRoot and TrustConfig are a trusted_root.json or a ClientTrustConfig; either field may hold either.
+	TrustedRoot, TrustConfig []byte
+	Staging                  bool
+	// CacheDir is where TUF metadata is kept; see [sigstore.Options].
+	CacheDir string
+	// UserAgent is what requests to a TUF mirror say that they come from.
+	UserAgent string
+}
+
+// Sigstore accepts signatures of one identity that a Sigstore instance has certified and logged. Make it with NewSigstore.
+type Sigstore struct {
+	identity, issuer string
+	instance         *sigstore.Instance
+}
+
+// NewSigstore checks the options. It does not use the network.
+func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
+	if o.Identity == "" || o.Issuer == "" {
+		return nil, refuse(ErrConfig, "to trust a Sigstore signer takes both an identity and an identity provider")
+	}
+	instance, err := sigstore.Open(sigstore.Options{
+		TrustedRoot: o.TrustedRoot, TrustConfig: o.TrustConfig, Staging: o.Staging, CacheDir: o.CacheDir, UserAgent: o.UserAgent,
+	})
+	if err != nil {
+		return nil, refuse(ErrConfig, "%w", err)
+	}
+	return &Sigstore{identity: o.Identity, issuer: o.Issuer, instance: instance}, nil
+}
+
+// Method returns [oms.MaterialSigstore].
+func (s *Sigstore) Method() oms.Material { return oms.MaterialSigstore }
+
+// Verify checks that the instance's certificate authority certified the identity, that the signature was made while the
+// certificate was valid, by a log's or a timestamp authority's word, and that it stands in the instance's transparency log.
+func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
+	if err := checkMethod(s, b); err != nil {
+		return nil, err
+	}
+	entity, err := parseEntity(b)
+	if err != nil {
+		return nil, err
+	}
+	trusted, err := s.instance.TrustedRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := newVerifier(trusted)
+	if err != nil {
+		return nil, err
+	}
+	identity, err := verify.NewShortCertificateIdentity(s.issuer, "", s.identity, "")
+	if err != nil {
+		return nil, refuse(ErrConfig, "identity %s: %w", plain.Name(s.identity), err)
+	}
+	// Without an artifact: what was signed is the statement in the envelope, whose signature is checked either way. The
+	// statement itself is for package oms to read.
+	result, err := verifier.Verify(entity, verify.NewPolicy(verify.WithoutArtifactUnsafe(), verify.WithCertificateIdentity(identity)))
+	if err != nil {
+		return nil, s.diagnose(entity, b, trusted, verifier, err)
+	}
+	if err := checkPayloadType(b); err != nil {
+		return nil, err
+	}
+	return signerOf(result, entity, b), nil
+}
+
+// newVerifier asks for a log entry, a trusted time, and where the instance has certificate transparency logs for the proof
+// that the certificate is in one. An instance without such logs can not give that proof. It is safe to go by the trusted
+// root there, because that comes from the verifier, never from a bundle.
+func newVerifier(trusted *root.TrustedRoot) (*verify.Verifier, error) {
+	o := []verify.VerifierOption{
+		verify.WithTransparencyLog(1),
+		verify.WithObserverTimestamps(1),
+		verify.WithoutStatementPredicate(), // it may have a million entries
+	}
+	if len(trusted.CTLogs()) > 0 {
+		o = append(o, verify.WithSignedCertificateTimestamps(1))
+	}
+	return verify.NewVerifier(trusted, o...)
+}
+
+// parseEntity reads the bundle again by sigstore-go's parser, and refuses one in which the two parsers do not see the same.
+func parseEntity(b *oms.Bundle) (*bundle.Bundle, error) {
+	entity := new(bundle.Bundle)
+	if err := entity.UnmarshalJSON(b.Raw); err != nil {
+		return nil, refuse(oms.ErrFormat, "bundle is not one of Sigstore's: %s", plain.Line(err.Error()))
+	}
+	envelope, material := entity.GetDsseEnvelope(), entity.GetVerificationMaterial()
+	same := envelope.GetPayloadType() == b.PayloadType && bytes.Equal(envelope.GetPayload(), b.Payload) &&
+		len(envelope.GetSignatures()) == 1 && bytes.Equal(envelope.GetSignatures()[0].GetSig(), b.Signature) &&
+		len(b.Certificates) == 1 && bytes.Equal(material.GetCertificate().GetRawBytes(), b.Certificates[0])
+	if !same {
+		return nil, refuse(oms.ErrFormat, "bundle can be read in more than one way")
+	}
+	return entity, nil
+}
+
+func signerOf(result *verify.VerificationResult, entity *bundle.Bundle, b *oms.Bundle) *Signer {
+	cert := result.Signature.Certificate
+	s := &Signer{
+		Method: b.Material.String(), Identity: cert.SubjectAlternativeName, Issuer: cert.Issuer,
+		Fingerprint: fingerprint(b.Certificates[0]), LogIndex: logIndex(entity),
+	}
+	for _, t := range result.VerifiedTimestamps {
+		if s.Time.IsZero() || t.Timestamp.Before(s.Time) {
+			s.Time = t.Timestamp
+		}
+	}
+	return s
+}
+
+// logIndex returns the entry's place in the log where that was verified, else -1: among several entries sigstore-go does not
+// say which it has checked, and Rekor v1 signs the entry's own logIndex only along with the inclusion promise.
+func logIndex(entity *bundle.Bundle) int64 {
+	entries := entity.GetVerificationMaterial().GetTlogEntries()
+	if len(entries) != 1 {
+		return -1
+	}
+	if e := entries[0]; e.GetInclusionPromise() != nil || e.GetLogIndex() == e.GetInclusionProof().GetLogIndex() {
+		return e.GetLogIndex()
+	}
+	return -1
+}
