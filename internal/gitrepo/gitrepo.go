@@ -115,11 +115,11 @@ func openNamed(ctx context.Context, dir string, env []string) (*Repository, erro
 	if home == "" {
 		home = r.GitDir
 	}
-	real, err := filepath.EvalSymlinks(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return nil, err
 	}
-	rel, inside := within(home, real)
+	rel, inside := within(home, resolved)
 	if !inside && dir != cwd {
 		return nil, nil
 	}
