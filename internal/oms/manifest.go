@@ -183,10 +183,10 @@ func (m *Manifest) RootDigest() [32]byte {
 
 // algorithmName returns what stands in a resource as its algorithm.
 //
-// Section 6.3.2 asks for the serialization's hash_type. For shards, both signers
-// that exist write, and both verifiers require, the shard's size with it, as in
-// "sha256-sharded-1000000000". A signature in the specification's words would be
-// refused by every one of them, so ours has theirs; either is read.
+// Section 6.3.2 asks for the serialization's hash_type. For shards the signers
+// in the field write the shard's size with it, as in
+// "sha256-sharded-1000000000", and the reference verifier refuses anything else.
+// What is written here is what it takes; either is read.
 func (s Serialization) algorithmName() string {
 	if s.Method != Shards {
 		return string(s.HashType)

@@ -157,9 +157,9 @@ func (r *reader) object(member func(name []byte) error) error {
 	}
 }
 
-// array reads an array of at most max elements. It calls element for each, which
+// array reads an array of at most limit elements. It calls element for each, which
 // must read it.
-func (r *reader) array(max int, element func(i int) error) error {
+func (r *reader) array(limit int, element func(i int) error) error {
 	if err := r.open('[', "an array"); err != nil {
 		return err
 	}
@@ -168,9 +168,9 @@ func (r *reader) array(max int, element func(i int) error) error {
 		case r.dec.PeekKind() == ']':
 			_, err := r.dec.ReadToken()
 			return r.failIf(err)
-		case i == max:
+		case i == limit:
 			at := r.dec.StackPointer().Parent()
-			return formatErrorf("%s: more than %d elements", quote(r.at+string(at)), max)
+			return formatErrorf("%s: more than %d elements", quote(r.at+string(at)), limit)
 		}
 		if err := element(i); err != nil {
 			return err
@@ -197,9 +197,9 @@ func (r *reader) failIf(err error) error {
 	return nil
 }
 
-// bytes reads a string of at most max bytes. The result is valid until the next
+// bytes reads a string of at most limit bytes. The result is valid until the next
 // read.
-func (r *reader) bytes(max int) ([]byte, error) {
+func (r *reader) bytes(limit int) ([]byte, error) {
 	if k := r.dec.PeekKind(); k != '"' {
 		raw, err := r.dec.ReadValue()
 		if err != nil {
@@ -211,8 +211,8 @@ func (r *reader) bytes(max int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s) > max {
-		return nil, formatErrorf("%s: string of %d bytes, at most %d are allowed", quote(r.at+string(r.dec.StackPointer())), len(s), max)
+	if len(s) > limit {
+		return nil, formatErrorf("%s: string of %d bytes, at most %d are allowed", quote(r.at+string(r.dec.StackPointer())), len(s), limit)
 	}
 	return s, nil
 }
@@ -230,9 +230,9 @@ func (r *reader) unquoted() ([]byte, error) {
 	return r.scratch, r.failIf(err)
 }
 
-// string reads a string of at most max bytes into s.
-func (r *reader) string(s *string, max int) error {
-	b, err := r.bytes(max)
+// string reads a string of at most limit bytes into s.
+func (r *reader) string(s *string, limit int) error {
+	b, err := r.bytes(limit)
 	if err == nil {
 		*s = string(b)
 	}
