@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 )
 
@@ -22,6 +23,8 @@ type Signer interface {
 	Method() string
 	// Describe names the signer in one printable line. Sigstore's is known after Sign only, as it is the certificate's.
 	Describe() string
+	// Made says whether the bundle holds a valid signature by this same signer, so that signing again would change nothing.
+	Made(ctx context.Context, b *oms.Bundle) bool
 }
 
 // Errors that callers tell apart. Those about keys, certificates, tokens and configuration come from the constructors, and

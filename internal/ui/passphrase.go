@@ -1,0 +1,63 @@
+package ui
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// passphraseVariable is the environment variable that a passphrase is taken
+// from where nobody can be asked.
+const passphraseVariable = "MODELSIGN_PASSPHRASE"
+
+// ErrNoTerminal says that a passphrase is needed and there is nobody to ask.
+var ErrNoTerminal = errors.New("no terminal to ask for the passphrase on, and " + passphraseVariable + " is not set")
+
+// Passphrase takes a passphrase from MODELSIGN_PASSPHRASE, or asks for it on
+// the terminal, whatever the standard streams are.
+func Passphrase(prompt string) ([]byte, error) {
+	if s, ok := os.LookupEnv(passphraseVariable); ok {
+		return []byte(s), nil
+	}
+	tty, err := openTerminal()
+	if err != nil {
+		return nil, ErrNoTerminal
+	}
+	defer tty.Close()
+	return ask(tty, prompt)
+}
+
+// NewPassphrase asks for a passphrase twice, or takes it from
+// MODELSIGN_PASSPHRASE.
+func NewPassphrase(prompt string) ([]byte, error) {
+	if s, ok := os.LookupEnv(passphraseVariable); ok {
+		return []byte(s), nil
+	}
+	tty, err := openTerminal()
+	if err != nil {
+		return nil, ErrNoTerminal
+	}
+	defer tty.Close()
+	first, err := ask(tty, prompt)
+	if err != nil {
+		return nil, err
+	}
+	second, err := ask(tty, "Once more: ")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(first, second) {
+		return nil, errors.New("the two passphrases differ")
+	}
+	return first, nil
+}
+
+func ask(tty *os.File, prompt string) ([]byte, error) {
+	fmt.Fprint(os.Stderr, prompt)
+	b, err := term.ReadPassword(int(tty.Fd()))
+	fmt.Fprintln(os.Stderr)
+	return b, err
+}
