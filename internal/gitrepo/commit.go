@@ -98,6 +98,18 @@ func (r *Repository) checkCommit(ctx context.Context, o CommitOptions) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("committing %s: not a regular file", o.Path)
 	}
+	if err := r.CheckCommittable(ctx); err != nil {
+		return err
+	}
+	if o.Amend {
+		return nil
+	}
+	return r.checkDiffers(ctx, o.Path)
+}
+
+// CheckCommittable returns ErrInProgress where git would not commit a single
+// file now, so that a caller can know before it does its work.
+func (r *Repository) CheckCommittable(ctx context.Context) error {
 	operation, err := r.inProgress(ctx)
 	if err != nil {
 		return err
@@ -105,10 +117,7 @@ func (r *Repository) checkCommit(ctx context.Context, o CommitOptions) error {
 	if operation != "" {
 		return fmt.Errorf("a %s is %w; finish it first", operation, ErrInProgress)
 	}
-	if o.Amend {
-		return nil
-	}
-	return r.checkDiffers(ctx, o.Path)
+	return nil
 }
 
 // inProgress names an operation that is under way, "" if there is none.

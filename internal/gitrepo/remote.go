@@ -135,7 +135,9 @@ func newRemote(name, address, base string) Remote {
 func withoutSecrets(address string) (match, display string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" && u.Scheme != "file" {
-		return "", redactText(address)
+		// A password may hold anything, a slash too.
+		before, rest, _ := strings.Cut(address, "://")
+		return "", before + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
 	}
 	user := u.User.Username()
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
