@@ -27,10 +27,6 @@ type Options struct {
 	RequireRead bool
 }
 
-// singleName is the resource name of a model that is one file in signatures
-// made by the reference signer.
-const singleName = "."
-
 // Compare holds t against m and reports every signed resource and every file
 // that was not signed. It fails only where no report can be made: when ctx ends.
 func Compare(ctx context.Context, m *oms.Manifest, t *tree.Tree, h digest.Hasher, o Options) (*Report, error) {
@@ -119,7 +115,7 @@ func (c *comparison) matchSigned() map[string]bool {
 // nameInTree is the path by which the tree knows a resource. A model that is a
 // single file is called "." in many signatures, and by its name in others.
 func (c *comparison) nameInTree(r oms.Resource) string {
-	if r.Path == singleName && c.tree.Single {
+	if r.Path == oms.SingleFile && c.tree.Single {
 		return path.Base(c.tree.Files[0].Path)
 	}
 	return r.Path

@@ -51,7 +51,7 @@ func layOut(t *tree.Tree, s oms.Serialization) []pending {
 	for _, f := range t.Files {
 		name := f.Path
 		if t.Single {
-			name = singleName
+			name = oms.SingleFile
 		}
 		if s.Method != oms.Shards {
 			out = append(out, pending{oms.Resource{Path: name}, f})

@@ -63,8 +63,7 @@ type Serialization struct {
 // Resource is a file, or one shard of a file, and its digest (section 5.2.1).
 type Resource struct {
 	// Path is the file's path, relative to the model and canonical as CheckPath
-	// has it. A single-file model that was signed before version 1.1 has the
-	// one path ".".
+	// has it, or SingleFile.
 	Path string
 
 	// Start and End are the shard's first byte and the byte after its last.
@@ -115,9 +114,6 @@ func NewManifest(modelName string, s Serialization, rs []Resource) (*Manifest, e
 	m := &Manifest{ModelName: modelName, Serialization: s, Resources: slices.Clone(rs)}
 	if err := m.validate(); err != nil {
 		return nil, err
-	}
-	if rs[0].Path == rootPath {
-		return nil, CheckPath(rootPath) // valid only in what is read
 	}
 	m.sort()
 	return m, nil

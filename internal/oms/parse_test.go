@@ -118,7 +118,7 @@ func wantProblem(t *testing.T, payload []byte, problem string) {
 	}
 }
 
-// Signers before version 1.1 called a model that is a single file ".".
+// The reference signer calls a model that is a single file ".".
 func TestParseStatementSingleFile(t *testing.T) {
 	for _, payload := range [][]byte{
 		listed(asFiles, "sha256", "."),
@@ -309,6 +309,15 @@ func TestParseStatementSkips(t *testing.T) {
 	equalManifests(t, got, m)
 }
 
+// Limits on length are about what a string says, not how it is spelled.
+func TestParseStatementEscapedName(t *testing.T) {
+	path := strings.Repeat("a", oms.MaxPathLength)
+	payload := apply(t, string(listed(asFiles, "sha256", path)), edit{`"name":"` + path, `"name":"` + strings.Repeat(`\u0061`, oms.MaxPathLength)})
+	if m, err := oms.ParseStatement(payload); err != nil || m.Resources[0].Path != path {
+		t.Errorf("a long name in escapes: %v", err)
+	}
+}
+
 func legacyStatement(subjects ...string) []byte {
 	var list []string
 	for _, name := range subjects {
@@ -367,6 +376,12 @@ func TestParseStatementBounds(t *testing.T) {
 		t.Errorf("as many members as are allowed: %v", err)
 	}
 	wantProblem(t, members(4096-3), "JSON object with more than 4096 members")
+
+	wantProblem(t, apply(t, string(listed(asFiles, "sha256", "a")), edit{`"_type"`, `"x":{"` + strings.Repeat("k", 1025) + `" : 0},"_type"`}),
+		"JSON object with a member name of 1025 bytes")
+	if _, err := oms.ParseStatement(apply(t, string(listed(asFiles, "sha256", "a")), edit{`"_type"`, `"x":["` + strings.Repeat("k", 1025) + `"],"_type"`})); err != nil {
+		t.Errorf("a long string that is no name: %v", err)
+	}
 
 	many := `"resources":[` + strings.Repeat(`{"name":"a","algorithm":"sha256","digest":""},`, oms.MaxResources)
 	wantProblem(t, apply(t, string(listed(asFiles, "sha256", "a")), edit{`"resources":[`, many}), `"/predicate/resources": more than 1000000 elements`)

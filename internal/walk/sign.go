@@ -29,8 +29,7 @@ type SignOptions struct {
 	Amend bool
 	// Message replaces the commit's own message.
 	Message string
-	// Input is what the user's hooks read, and Output gets what git commit
-	// prints, its hooks' words included.
+	// Input is what the user's hooks read, and Output gets their words and git's errors.
 	Input    io.Reader
 	Output   io.Writer
 	Terminal *ui.Terminal
@@ -226,7 +225,8 @@ func (p *Place) commit(ctx context.Context, done *ui.Signing, o SignOptions) err
 	}
 	made, err := p.Repo.CommitFile(ctx, gitrepo.CommitOptions{
 		Path: filepath.ToSlash(rel), Message: message(done, o), Amend: o.Amend,
-		Stdin: o.Input, Stdout: o.Output, Stderr: o.Output,
+		Stdin: o.Input, Stderr: o.Output,
+		Stdout: io.Discard, // git's summary: what was committed is told by the caller
 	})
 	switch {
 	case errors.Is(err, gitrepo.ErrNothingToCommit):
