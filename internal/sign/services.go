@@ -75,6 +75,9 @@ func connect(ctx context.Context, c *root.SigningConfig, userAgent string) (*ser
 	if err != nil {
 		return nil, configError("no certificate authority (Fulcio): %s", err)
 	}
+	if len(c.RekorLogURLs()) == 0 {
+		return nil, configError("no transparency log (Rekor)")
+	}
 	logs, err := root.SelectServices(c.RekorLogURLs(), c.RekorLogURLsConfig(), sign.RekorAPIVersions, now)
 	if err != nil {
 		return nil, configError("no transparency log (Rekor): %s", err)

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,9 @@ func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.instance.CanSign(); err != nil {
+		return nil, err
+	}
 	s.newKey = func() (sign.Keypair, error) { return sign.NewEphemeralKeypair(nil) }
 	s.connect = func(ctx context.Context) (*services, error) {
 		config, err := s.instance.SigningConfig(ctx)
@@ -121,7 +125,7 @@ func (s *Sigstore) Sign(ctx context.Context, payload []byte) ([]byte, error) {
 		Content: &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: leaf.Raw}},
 	}}
 	content.Bundle(b, signature, digest, key.GetHashAlgorithm())
-	if err := s.publish(ctx, at, leaf, b); err != nil {
+	if err := s.publish(ctx, at, trusted, leaf, b); err != nil {
 		return nil, err
 	}
 	return s.finish(ctx, leaf, b)
@@ -148,12 +152,16 @@ func (s *Sigstore) certify(ctx context.Context, at *services, key sign.Keypair, 
 }
 
 // publish adds timestamps and log entries to the bundle.
-func (s *Sigstore) publish(ctx context.Context, at *services, leaf *x509.Certificate, b *protobundle.Bundle) error {
-	material := b.VerificationMaterial
+func (s *Sigstore) publish(ctx context.Context, at *services, trusted *root.TrustedRoot, leaf *x509.Certificate, b *protobundle.Bundle) error {
+	material, signature := b.VerificationMaterial, b.GetDsseEnvelope().GetSignatures()[0].GetSig()
 	for _, authority := range at.timestamps {
-		stamp, err := authority.client.GetTimestamp(ctx, b.GetDsseEnvelope().GetSignatures()[0].GetSig())
+		stamp, err := authority.client.GetTimestamp(ctx, signature)
 		if err != nil {
 			return authority.failed(err, s.token)
+		}
+		known := func(a root.TimestampingAuthority) bool { _, err := a.Verify(stamp, signature); return err == nil }
+		if !slices.ContainsFunc(trusted.TimestampingAuthorities(), known) {
+			return authority.failed(errors.New("it answered with a timestamp that the trusted root does not know, or for something else"), s.token)
 		}
 		if material.TimestampVerificationData == nil {
 			material.TimestampVerificationData = new(protobundle.TimestampVerificationData)
