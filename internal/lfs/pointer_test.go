@@ -3,9 +3,11 @@ package lfs
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -113,7 +115,24 @@ func TestAgainstGitLFS(t *testing.T) {
 		}
 		return err == nil
 	}
-	for _, c := range pointers {
+	cases := slices.Clone(pointers)
+	// One small change each to a pointer that is good.
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 60 {
+		text := []byte(pointers[i%5].text)
+		at := random.IntN(len(text))
+		switch i % 3 {
+		case 0:
+			text[at] = "09afAF \n\r:-+_.xs"[random.IntN(16)]
+		case 1:
+			text = slices.Delete(text, at, at+1)
+		case 2:
+			text = slices.Insert(text, at, "09afAF \n\r:-+_.xs"[random.IntN(16)])
+		}
+		cases = append(cases, pointers[0])
+		cases[len(cases)-1].name, cases[len(cases)-1].text = string(text), string(text)
+	}
+	for _, c := range cases {
 		_, err := ParsePointer([]byte(c.text))
 		if theirs := check(c.text, true); theirs != (err == nil) {
 			t.Errorf("%s: git-lfs takes it for a pointer: %v, we say %v", c.name, theirs, err)
