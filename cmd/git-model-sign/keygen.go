@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -17,15 +19,18 @@ func setupKeygen(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 	plain := flags.Bool("no-passphrase", false, "leave the private key unencrypted")
 
 	return func(_ context.Context, args []string) error {
-		name := "model-sign"
+		private := "model-sign.key"
 		switch len(args) {
 		case 0:
 		case 1:
-			name = args[0]
+			private = args[0]
 		default:
-			return ui.Usage("", "expected one name, found %d: %q", len(args), args)
+			return ui.Usage("", "expected one file, found %d: %q", len(args), args)
 		}
-		private, public := name+".key", name+".pub"
+		public := strings.TrimSuffix(private, filepath.Ext(private)) + ".pub"
+		if public == private {
+			return ui.Usage("name the private key, such as maintainer.key", "%s: the public key would have the same name", ui.Quote(private))
+		}
 		if err := absent(private, public); err != nil {
 			return err
 		}
@@ -71,7 +76,7 @@ func newPassphrase(plain bool) ([]byte, error) {
 func absent(names ...string) error {
 	for _, name := range names {
 		if _, err := os.Lstat(name); err == nil {
-			return ui.Usage("choose another name: git model-sign keygen NAME", "%s is there already, and keys are never written over", ui.Quote(name))
+			return ui.Usage("choose another name: git model-sign keygen FILE", "%s is there already, and keys are never written over", ui.Quote(name))
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ func commands() []command {
 		{"verify", "[<path>]", "check the model against its signature", setupVerify},
 		{"show", "[<path>]", "print what a signature claims, without believing it", setupShow},
 		{"digest", "[<path>]", "print the model's root digest", setupDigest},
-		{"keygen", "[<name>]", "make a key pair: <name>.key and <name>.pub", setupKeygen},
+		{"keygen", "[<file>]", "make a key pair: the private key in <file>, the public one beside it", setupKeygen},
 		{"install", "", "have git verify models as they are cloned and checked out", setupInstall},
 		{"uninstall", "", "take the hooks and man pages away again", setupUninstall},
 		{"doctor", "", "prove the installation with a scratch clone", setupDoctor},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,10 @@ func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) 
 // LoadConfigFor reads the configuration that holds for url.
 func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
 	values, err := gitrepo.ConfigURLMatch(ctx, dir(repo), "modelsign", url)
-	if err != nil {
+	switch {
+	case errors.Is(err, gitrepo.ErrNoGit) && repo == nil:
+		return &Config{}, nil // no git, no git config
+	case err != nil:
 		return nil, ui.Trouble("", "reading git config modelsign.*: %w", err)
 	}
 	return &Config{URL: url, values: values}, nil

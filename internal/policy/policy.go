@@ -171,7 +171,11 @@ func (t Trust) sigstore() (verify.Verifier, error) {
 			return nil, err
 		}
 	}
-	return verify.NewSigstore(o)
+	v, err := verify.NewSigstore(o)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return v, nil
 }
 
 // maxFile bounds a file of keys, certificates or trusted roots, in bytes.

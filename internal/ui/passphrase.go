@@ -19,7 +19,7 @@ var ErrNoTerminal = errors.New("no terminal to ask for the passphrase on, and " 
 // Passphrase takes a passphrase from MODELSIGN_PASSPHRASE, or asks for it on
 // the terminal, whatever the standard streams are.
 func Passphrase(prompt string) ([]byte, error) {
-	if s, ok := os.LookupEnv(passphraseVariable); ok {
+	if s := os.Getenv(passphraseVariable); s != "" {
 		return []byte(s), nil
 	}
 	tty, err := openTerminal()
@@ -33,7 +33,7 @@ func Passphrase(prompt string) ([]byte, error) {
 // NewPassphrase asks for a passphrase twice, or takes it from
 // MODELSIGN_PASSPHRASE.
 func NewPassphrase(prompt string) ([]byte, error) {
-	if s, ok := os.LookupEnv(passphraseVariable); ok {
+	if s := os.Getenv(passphraseVariable); s != "" {
 		return []byte(s), nil
 	}
 	tty, err := openTerminal()

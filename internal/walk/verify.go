@@ -40,13 +40,16 @@ func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 }
 
 func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) error {
+	verifiers, trustErr := o.Trust.Verifiers()
+	if trustErr != nil && !errors.Is(trustErr, policy.ErrNoTrust) {
+		return trustError(trustErr)
+	}
 	raw, err := readSignature(p)
 	if err != nil {
 		return err
 	}
-	verifiers, err := o.Trust.Verifiers()
-	if err != nil {
-		return trustError(err)
+	if trustErr != nil {
+		return trustError(trustErr) // after the look for a signature: without one, that is what the user wants to know
 	}
 	m, signer, err := verify.Manifest(ctx, raw, verifiers...)
 	if err != nil {
