@@ -48,5 +48,5 @@ func curveByName(name string) (elliptic.Curve, error) {
 	case "p521", "secp521r1":
 		return elliptic.P521(), nil
 	}
-	return nil, fmt.Errorf("%w %q, expected P-256, P-384 or P-521", ErrCurve, plain.Line(name))
+	return nil, fmt.Errorf("%w %s, expected P-256, P-384 or P-521", ErrCurve, plain.Quote(name))
 }

@@ -105,7 +105,7 @@ func findPrivateKey(b []byte) (found *pem.Block, err error) {
 	case other == "PUBLIC KEY":
 		return nil, ErrPublicKey
 	case other != "":
-		return nil, fmt.Errorf("%w: expected a PEM block \"PRIVATE KEY\", found %q", ErrKey, plain.Line(other))
+		return nil, fmt.Errorf("%w: expected a PEM block \"PRIVATE KEY\", found %s", ErrKey, plain.Quote(other))
 	}
 	return nil, fmt.Errorf("%w: expected a PEM block \"PRIVATE KEY\", found none", ErrKey)
 }

@@ -177,8 +177,8 @@ func (i *Instance) read(b []byte) error {
 	case mediaTypeSigningConfig:
 		return i.setSigningConfig(b)
 	}
-	return fmt.Errorf("its mediaType is %q, expected %s, %s or %s",
-		plain.Line(e.MediaType), mediaTypeTrustConfig, mediaTypeTrustedRoot, mediaTypeSigningConfig)
+	return fmt.Errorf("its mediaType is %s, expected %s, %s or %s",
+		plain.Quote(e.MediaType), mediaTypeTrustConfig, mediaTypeTrustedRoot, mediaTypeSigningConfig)
 }
 
 func (i *Instance) setTrustedRoot(b []byte) (err error) {

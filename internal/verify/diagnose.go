@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
+	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
@@ -34,12 +35,17 @@ func (s *Sigstore) diagnose(entity *bundle.Bundle, b *oms.Bundle, trusted *root.
 		return refuse(ErrUntrusted, "certificate of %s was issued by %s, which is no authority of %s", Subject(cert), issuer(cert), s.instance)
 	}
 	logged, err := v.VerifyTransparencyLogInclusion(entity)
+	if err != nil && strings.Contains(err.Error(), "integrated time outside certificate validity") {
+		return refuse(ErrExpired, "signature was logged at a time when its certificate was not valid, which was from %s to %s",
+			cert.NotBefore.UTC().Format(timeLayout), cert.NotAfter.UTC().Format(timeLayout))
+	}
 	if err != nil {
 		return refuse(ErrLog, "signature is not proven to be in the transparency log: %s", plain.Line(err.Error()))
 	}
 	times, err := v.VerifyObserverTimestamps(entity, logged)
 	if err != nil {
-		return refuse(ErrLog, "no trusted timestamp says when the signature was made: %s", plain.Line(err.Error()))
+		text := strings.TrimSuffix(err.Error(), "; error: %!w(<nil>)") // sigstore-go's, where there is no timestamp at all
+		return refuse(ErrLog, "no trusted timestamp says when the signature was made: %s", plain.Line(text))
 	}
 	for _, t := range times {
 		if CheckValidity(cert, t.Timestamp) != nil {

@@ -63,7 +63,7 @@ func KeyHint(public *ecdsa.PublicKey) string {
 // KeyID returns a hint as people read it: "SHA256:" and the hint. A hint that is no SHA-256 is foreign text, and quoted.
 func KeyID(hint string) string {
 	if b, err := hex.DecodeString(hint); err != nil || len(b) != sha256.Size {
-		return fmt.Sprintf("%q", plain.Line(hint))
+		return plain.Quote(hint)
 	}
 	return "SHA256:" + hint
 }
@@ -85,7 +85,7 @@ func digest(hash crypto.Hash, b []byte) []byte {
 // checkPayloadType comes after the signature, which covers the payload type.
 func checkPayloadType(b *oms.Bundle) error {
 	if b.PayloadType != oms.PayloadType {
-		return refuse(oms.ErrFormat, "payload type is %q, expected %q", plain.Line(b.PayloadType), oms.PayloadType)
+		return refuse(oms.ErrFormat, "payload type is %s, expected %s", plain.Quote(b.PayloadType), oms.PayloadType)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func ParseCertificates(b []byte) ([]*x509.Certificate, error) {
 	case len(certs) > 0:
 		return certs, nil
 	case other != "":
-		return nil, refuse(ErrConfig, "expected a PEM block \"CERTIFICATE\", found %q", plain.Line(other))
+		return nil, refuse(ErrConfig, "expected a PEM block \"CERTIFICATE\", found %s", plain.Quote(other))
 	}
 	return nil, refuse(ErrConfig, "expected a PEM block \"CERTIFICATE\", found none")
 }

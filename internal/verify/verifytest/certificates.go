@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -102,4 +103,15 @@ func create(t testing.TB, template, parent *x509.Certificate, key, signer *ecdsa
 		t.Fatal(err)
 	}
 	return cert
+}
+
+// Sign signs a message with SHA-256.
+func Sign(t testing.TB, key *ecdsa.PrivateKey, message []byte) []byte {
+	t.Helper()
+	sum := sha256.Sum256(message)
+	sig, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sig
 }

@@ -74,7 +74,37 @@ func logs(t testing.TB, in map[string]*root.TransparencyLog) map[string]*root.Tr
 // Bundle signs a payload as an identity does, and returns the bundle.
 func (i *Instance) Bundle(t testing.TB, identity, issuer string, payload []byte) []byte {
 	t.Helper()
-	s := i.Signer(t, identity, issuer)
+	return i.Signer(t, identity, issuer).Bundle(t, payload)
+}
+
+// Signer is an identity with its key, in the roles of sigstore-go's sign package: Keypair, CertificateProvider,
+// Transparency, and a timestamp authority. Its certificate is valid for ten minutes from when it was made.
+type Signer struct {
+	Certificate *x509.Certificate
+	// Delay is how much later than now the log says that it saw a signature.
+	Delay    time.Duration
+	instance *Instance
+	key      *ecdsa.PrivateKey
+}
+
+// Signer certifies a new key for an identity.
+func (i *Instance) Signer(t testing.TB, identity, issuer string) *Signer {
+	t.Helper()
+	cert, key, err := i.sigstore.GenerateLeafCert(identity, issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Signer{Certificate: cert, instance: i, key: key.(*ecdsa.PrivateKey)}
+}
+
+// At returns the same identity, key and certificate at another instance, where they are not known.
+func (s *Signer) At(i *Instance) *Signer {
+	return &Signer{Certificate: s.Certificate, instance: i, key: s.key}
+}
+
+// Bundle signs a payload and returns the bundle.
+func (s *Signer) Bundle(t testing.TB, payload []byte) []byte {
+	t.Helper()
 	b, err := sign.Bundle(&sign.DSSEData{Data: payload, PayloadType: "application/vnd.in-toto+json"}, s, sign.BundleOptions{
 		CertificateProvider: s, TransparencyLogs: []sign.Transparency{s},
 	})
@@ -87,27 +117,6 @@ func (i *Instance) Bundle(t testing.TB, identity, issuer string, payload []byte)
 	}
 	return out
 }
-
-// Signer is an identity with its key, in the roles of sigstore-go's sign package: Keypair, CertificateProvider,
-// Transparency, and a timestamp authority. Its certificate is valid for ten minutes from when it was made.
-type Signer struct {
-	Certificate *x509.Certificate
-	instance    *Instance
-	key         *ecdsa.PrivateKey
-}
-
-// Signer certifies a new key for an identity.
-func (i *Instance) Signer(t testing.TB, identity, issuer string) *Signer {
-	t.Helper()
-	cert, key, err := i.sigstore.GenerateLeafCert(identity, issuer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &Signer{cert, i, key.(*ecdsa.PrivateKey)}
-}
-
-// At returns the same identity, key and certificate at another instance, where they are not known.
-func (s *Signer) At(i *Instance) *Signer { return &Signer{s.Certificate, i, s.key} }
 
 // GetHashAlgorithm returns SHA-256.
 func (s *Signer) GetHashAlgorithm() protocommon.HashAlgorithm {
@@ -151,9 +160,9 @@ func (s *Signer) GetTimestamp(_ context.Context, signature []byte) ([]byte, erro
 	return s.instance.sigstore.TimestampResponse(signature)
 }
 
-// GetTransparencyLogEntry logs the bundle's signature now, with proof and promise of inclusion.
+// GetTransparencyLogEntry logs the bundle's signature, with proof and promise of inclusion.
 func (s *Signer) GetTransparencyLogEntry(_ context.Context, _ []byte, b *protobundle.Bundle) error {
-	vs, e, at := s.instance.sigstore, b.GetDsseEnvelope(), time.Now().Unix()
+	vs, e, at := s.instance.sigstore, b.GetDsseEnvelope(), time.Now().Add(s.Delay).Unix()
 	env := &dsse.Envelope{PayloadType: e.GetPayloadType(), Payload: base64.StdEncoding.EncodeToString(e.GetPayload()),
 		Signatures: []dsse.Signature{{Sig: base64.StdEncoding.EncodeToString(e.GetSignatures()[0].GetSig())}}}
 	entry, err := vs.GenerateTlogEntry(s.Certificate, env, e.GetSignatures()[0].GetSig(), at, true)
