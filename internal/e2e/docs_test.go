@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -59,7 +60,7 @@ type step struct {
 }
 
 // fences tells which blocks may stand in a document, and whether their commands are run.
-var fences = map[string]bool{"console": true, "": false, "text": false, "json": false, "ini": false, "yaml": false}
+var fences = map[string]bool{"console": true, "": false, "text": false, "json": false, "ini": false, "yaml": false, "mermaid": false}
 
 // parseDocument finds the commands of a Markdown document.
 func parseDocument(text string) ([]step, error) {
@@ -193,7 +194,14 @@ func docSession(t *testing.T, text, lfs string) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Env = append(s.Env, "MODULE="+module)
+	s.Env = append(s.Env, "MODULE="+module, "GOPROXY=off")
+	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
+		out, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Env = append(s.Env, name+"="+strings.TrimSpace(string(out)))
+	}
 	modelTrees(s)
 	return s
 }
@@ -220,34 +228,34 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// modelTrees lays models of the shapes that people have into HOME.
+// modelTrees lays models of the shapes that people have into ~/models, and a PyTorch Hub checkout where that library puts it.
 func modelTrees(s *session) {
 	tensor := func(name string) string { return string(weights(50_000, name)) }
 	s.write(
-		"home/saved_model/saved_model.pb", tensor("graph"),
-		"home/saved_model/fingerprint.pb", "fingerprint",
-		"home/saved_model/variables/variables.index", "index",
-		"home/saved_model/variables/variables.data-00000-of-00001", tensor("variables"),
-		"home/saved_model/assets/vocab.txt", "[PAD]\n[UNK]\n",
+		"home/models/saved_model/saved_model.pb", tensor("graph"),
+		"home/models/saved_model/fingerprint.pb", "fingerprint",
+		"home/models/saved_model/variables/variables.index", "index",
+		"home/models/saved_model/variables/variables.data-00000-of-00001", tensor("variables"),
+		"home/models/saved_model/assets/vocab.txt", "[PAD]\n[UNK]\n",
 
-		"home/bert/README.md", "---\nlicense: apache-2.0\n---\n# BERT\n",
-		"home/bert/config.json", `{"architectures": ["BertModel"]}`,
-		"home/bert/model.safetensors", tensor("bert"),
-		"home/bert/onnx/model.onnx", tensor("bert.onnx"),
-		"home/bert/tokenizer.json", "{}",
-		"home/bert/tokenizer_config.json", "{}",
-		"home/bert/special_tokens_map.json", "{}",
-		"home/bert/vocab.txt", "[PAD]\n[UNK]\n",
-		"home/bert/.gitattributes", "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.onnx filter=lfs diff=lfs merge=lfs -text\n",
+		"home/models/bert/README.md", "---\nlicense: apache-2.0\n---\n# BERT\n",
+		"home/models/bert/config.json", `{"architectures": ["BertModel"]}`,
+		"home/models/bert/model.safetensors", tensor("bert"),
+		"home/models/bert/onnx/model.onnx", tensor("bert.onnx"),
+		"home/models/bert/tokenizer.json", "{}",
+		"home/models/bert/tokenizer_config.json", "{}",
+		"home/models/bert/special_tokens_map.json", "{}",
+		"home/models/bert/vocab.txt", "[PAD]\n[UNK]\n",
+		"home/models/bert/.gitattributes", "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.onnx filter=lfs diff=lfs merge=lfs -text\n",
 
 		"home/.cache/torch/hub/pytorch_vision_main/hubconf.py", "dependencies = ['torch']\n",
 		"home/.cache/torch/hub/pytorch_vision_main/torchvision/models/resnet.py", "class ResNet: ...\n",
 		"home/.cache/torch/hub/checkpoints/resnet18-f37072fd.pth", tensor("resnet18"),
 
-		"home/resnet50.onnx", tensor("resnet50"),
+		"home/models/resnet50.onnx", tensor("resnet50"),
 	)
 	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-qm", "Add the model"}} {
-		s.exits(0, "git", append([]string{"-C", s.path("home/bert")}, args...)...)
+		s.exits(0, "git", append([]string{"-C", s.path("home/models/bert")}, args...)...)
 	}
 }
 

@@ -26,7 +26,8 @@ func sha256Hex(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// A snapshot is a folder as it was: every path under it with its mode and a digest of its content.
+// A snapshot is a folder as it was: every path under it with its mode and a digest of its content. What git-lfs leaves under
+// .git/lfs/tmp is not in it: git status runs git-lfs, which leaves empty files there.
 type snapshot map[string]string
 
 func takeSnapshot(dir string) (snapshot, error) {
@@ -34,6 +35,9 @@ func takeSnapshot(dir string) (snapshot, error) {
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if strings.HasSuffix(filepath.ToSlash(path), ".git/lfs/tmp") {
+			return filepath.SkipDir
 		}
 		info, err := d.Info()
 		if err != nil {

@@ -94,7 +94,7 @@ func TestInteropKeys(t *testing.T) {
 func TestInteropEncryptedKey(t *testing.T) {
 	p := newPeers(t)
 	p.Env = append(p.Env, "MODELSIGN_PASSPHRASE=correct horse")
-	p.ours("keygen", p.path("made"))
+	p.ours("keygen", p.path("made.key"))
 	sig, model := p.path("model.sig"), p.path("model")
 	p.api(job{"do": "sign", "key": p.path("made.key"), "password": "correct horse", "model": model, "signature": sig})
 	p.ours("verify", "--public-key", p.path("made.pub"), "--signature", sig, model)

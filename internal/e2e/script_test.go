@@ -13,7 +13,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/git-model-sign/git-model-sign/internal/e2e/home"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
 )
 
@@ -53,7 +52,7 @@ type (
 
 // setupScript gives a session its HOME, with git-lfs set up as `git lfs install` does for everybody.
 func setupScript(env *testscript.Env, lfs string) error {
-	h, err := home.New(env.WorkDir, built, lfs)
+	h, err := newHome(env.WorkDir, lfs)
 	if err != nil {
 		return err
 	}

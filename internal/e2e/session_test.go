@@ -28,9 +28,28 @@ func (r result) said() string {
 	return r.stdout + r.stderr
 }
 
+// newHome makes a private HOME in dir with the programs installed in usr/bin under it: `git model-sign install` puts manual pages
+// into the share folder beside that, which must not be one of the machine's, or another session's.
+func newHome(dir string, path ...string) (*home.Home, error) {
+	bin := filepath.Join(dir, "usr", "bin")
+	if err := os.MkdirAll(bin, 0o777); err != nil {
+		return nil, err
+	}
+	programs, err := os.ReadDir(built)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range programs {
+		if err := os.Link(filepath.Join(built, p.Name()), filepath.Join(bin, p.Name())); err != nil {
+			return nil, err
+		}
+	}
+	return home.New(dir, append([]string{bin}, path...)...)
+}
+
 func newSession(t testing.TB, path ...string) *session {
 	t.Helper()
-	h, err := home.New(t.TempDir(), append([]string{built}, path...)...)
+	h, err := newHome(t.TempDir(), path...)
 	if err != nil {
 		t.Fatal(err)
 	}
