@@ -70,7 +70,7 @@ func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Termina
 		return err
 	}
 	if trust.Empty() {
-		t.Note("%s in this repository, and nothing says whom to believe: not verified", ui.Plural(len(places), "model signature"))
+		t.Note("%s in this repository, and nothing says whom to believe: not checked", ui.Plural(len(places), "model signature"))
 		t.Hint(policy.HowTo(config.URL))
 		return nil
 	}

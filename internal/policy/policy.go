@@ -157,7 +157,7 @@ func (t Trust) certificate() (verify.Verifier, error) {
 
 func (t Trust) sigstore() (verify.Verifier, error) {
 	if t.Identity == "" || t.Issuer == "" {
-		return nil, fmt.Errorf("%w: a Sigstore signer needs both an identity and an identity provider", ErrConfig)
+		return nil, fmt.Errorf("%w: a Sigstore signer needs both --identity and --identity-provider, or modelsign.identity and modelsign.identityProvider", ErrConfig)
 	}
 	o := verify.SigstoreOptions{Identity: t.Identity, Issuer: t.Issuer, Staging: t.Staging, CacheDir: t.CacheDir}
 	var err error

@@ -18,7 +18,7 @@ type Claim struct {
 
 // Claim writes what a signature claims, and that nothing of it was verified.
 func (t *Terminal) Claim(c *Claim) {
-	t.Result("%s: what this signature claims, %s", Quote(c.Signature), t.paint(yellow, "unverified"))
+	t.Result("%s: what %s claims; nothing here is verified", t.paint(yellow, "unverified"), Quote(c.Signature))
 	root := c.Manifest.RootDigest()
 	t.Result("model        %s", Quote(c.Manifest.ModelName))
 	t.Result("method       %s", c.Bundle.Material)

@@ -27,7 +27,7 @@ func Passphrase(prompt string) ([]byte, error) {
 		return nil, ErrNoTerminal
 	}
 	defer tty.Close()
-	return ask(tty, prompt)
+	return tty.ask(prompt)
 }
 
 // NewPassphrase asks for a passphrase twice, or takes it from
@@ -41,11 +41,11 @@ func NewPassphrase(prompt string) ([]byte, error) {
 		return nil, ErrNoTerminal
 	}
 	defer tty.Close()
-	first, err := ask(tty, prompt)
+	first, err := tty.ask(prompt)
 	if err != nil {
 		return nil, err
 	}
-	second, err := ask(tty, "Once more: ")
+	second, err := tty.ask("Once more: ")
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +55,18 @@ func NewPassphrase(prompt string) ([]byte, error) {
 	return first, nil
 }
 
-func ask(tty *os.File, prompt string) ([]byte, error) {
-	fmt.Fprint(os.Stderr, prompt)
-	b, err := term.ReadPassword(int(tty.Fd()))
-	fmt.Fprintln(os.Stderr)
+// terminal is the one that controls the process, whatever the standard streams are.
+type terminal struct{ in, out *os.File }
+
+func (t *terminal) Close() {
+	t.in.Close()
+	t.out.Close()
+}
+
+// ask shows the prompt and reads a line that is not echoed.
+func (t *terminal) ask(prompt string) ([]byte, error) {
+	fmt.Fprint(t.out, prompt)
+	b, err := term.ReadPassword(int(t.in.Fd()))
+	fmt.Fprintln(t.out)
 	return b, err
 }
