@@ -58,7 +58,7 @@ func run(ctx context.Context, out io.Writer, size int, keep bool) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, scene := range []func(*play, int){sign, clone, tamper, swap, rot, promise} {
+	for _, scene := range []func(*play, int){serve, sign, clone, tamper, swap, rot, promise} {
 		if scene(p, size); p.err != nil {
 			return p.err
 		}
@@ -95,6 +95,8 @@ func prepare(ctx context.Context, out io.Writer, dir string) (*play, error) {
 		if *person.home, err = home.New(folder, built, filepath.Dir(lfs)); err != nil {
 			return nil, err
 		}
+		// They share a machine's worth of system configuration, as two accounts do.
+		(*person.home).Env = append((*person.home).Env, "GIT_CONFIG_SYSTEM="+filepath.Join(dir, "system.gitconfig"))
 	}
 	return p, nil
 }

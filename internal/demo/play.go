@@ -99,14 +99,30 @@ func (p *play) expectNot(text string) {
 	}
 }
 
+// maxShown is the size in bytes up to which the content of a file is shown as it is written.
+const maxShown = 200
+
 // write lays a file down where the play is.
 func (p *play) write(name string, content []byte) {
 	if p.err != nil {
 		return
 	}
+	if len(content) <= maxShown {
+		fmt.Fprintf(p.out, "$ echo '%s' > %s\n", bytes.TrimSpace(content), name)
+	} else {
+		fmt.Fprintf(p.out, "# (%s is written: %d MiB of random weights)\n", name, len(content)>>20)
+	}
 	file := filepath.Join(p.folder, filepath.FromSlash(name))
 	if p.err = os.MkdirAll(filepath.Dir(file), 0o777); p.err == nil {
 		p.err = os.WriteFile(file, content, 0o666)
+	}
+}
+
+// remove takes away a file where the play is.
+func (p *play) remove(name string) {
+	if p.err == nil {
+		fmt.Fprintf(p.out, "$ rm %s\n", name)
+		p.err = os.Remove(filepath.Join(p.folder, name))
 	}
 }
 

@@ -15,9 +15,18 @@ const (
 	second = "model-00002-of-00002.safetensors"
 )
 
-// host is the address of the bare repository that everybody pushes to and clones from.
-func host(p *play) string {
-	return "file://" + filepath.ToSlash(filepath.Join(p.dir, "host", "model.git"))
+// The address that everybody pushes to and clones from. It stands for a bare repository in the play's folder.
+const (
+	host       = "https://models.example/"
+	repository = host + "org/model"
+)
+
+// serve makes the bare repository, and has git and git-lfs go there instead of to the address.
+func serve(p *play, _ int) {
+	bare := filepath.Join(p.dir, "host", "org", "model")
+	p.turn(p.maintainer, "There is no network here: "+host+" stands for a folder.")
+	p.run("git", "init", "--quiet", "--bare", "--initial-branch=main", bare)
+	p.run("git", "config", "--system", "url.file://"+filepath.ToSlash(filepath.Join(p.dir, "host"))+"/.insteadOf", host)
 }
 
 // sign is the maintainer's part: a model with large weights is committed, signed and pushed.
@@ -26,12 +35,11 @@ func sign(p *play, size int) {
 	p.run("git", "version")
 	p.run("git", "lfs", "version")
 	p.run("git", "lfs", "install")
-	p.run("git", "init", "--quiet", "--bare", "--initial-branch=main", filepath.Join(p.dir, "host", "model.git"))
-	p.run("git", "clone", "--quiet", host(p), "model")
+	p.run("git", "clone", "--quiet", repository, "model")
 	p.cd("model")
 	p.run("git", "lfs", "track", "*.safetensors")
 	p.write("config.json", []byte("{\"architectures\": [\"BertModel\"], \"hidden_size\": 1024}\n"))
-	p.write("tokenizer/vocab.txt", []byte("[PAD]\n[UNK]\nhello\n"))
+	p.write("tokenizer/vocab.txt", []byte("[PAD] [UNK] hello\n"))
 	p.write(first, safetensors(size, 1))
 	p.write(second, safetensors(size, 2))
 	p.run("git", "add", ".")
@@ -51,12 +59,12 @@ func clone(p *play, _ int) {
 	p.turn(p.user, "A user installs the hooks once, and tells git whom to trust.")
 	p.run("git", "lfs", "install")
 	p.run("git", "model-sign", "install", "--global")
-	p.run("git", "clone", "--quiet", host(p), "not-yet")
-	p.expect("modelsign.publicKey")
-	p.run("git", "config", "--global", "modelsign.publicKey", filepath.Join(p.maintainer.Dir, "maintainer.pub"))
+	p.run("git", "clone", "--quiet", repository, "not-yet")
+	p.expect("not verified", "git config --global modelsign."+host)
+	p.run("git", "config", "--global", "modelsign."+host+".publicKey", filepath.Join(p.maintainer.Dir, "maintainer.pub"))
 
 	p.tell("From then on, git says at the end of a clone who signed the model, and that every byte is as signed.")
-	p.run("git", "clone", host(p), "model")
+	p.run("git", "clone", repository, "model")
 	p.expect("verified", "4 files")
 }
 
@@ -69,7 +77,7 @@ func tamper(p *play, _ int) {
 	p.run("git", "push", "--quiet")
 
 	p.turn(p.user, "The clone fails, and names the file.")
-	p.exits(1, "git", "clone", host(p), "tampered")
+	p.exits(1, "git", "clone", repository, "tampered")
 	p.expect("config.json")
 	p.expectNot("verified")
 }
@@ -84,7 +92,7 @@ func swap(p *play, size int) {
 	p.run("git", "push", "--quiet")
 
 	p.turn(p.user, "git-lfs finds nothing wrong with them: they are what the pointer says. The signature tells.")
-	p.exits(1, "git", "clone", host(p), "swapped")
+	p.exits(1, "git", "clone", repository, "swapped")
 	p.expect(second)
 	p.expectNot("verified")
 
@@ -101,9 +109,7 @@ func rot(p *play, _ int) {
 	if p.err == nil {
 		p.err = rotStore(filepath.Join(p.folder, ".git", "lfs", "objects"))
 	}
-	if p.err == nil {
-		p.err = os.Remove(filepath.Join(p.folder, first))
-	}
+	p.remove(first)
 	p.run("git", "checkout", "--quiet", "--", first)
 	p.exits(1, "git", "model-sign", "verify")
 	p.expect(first)
@@ -112,7 +118,7 @@ func rot(p *play, _ int) {
 // promise clones without downloading.
 func promise(p *play, _ int) {
 	p.turn(p.user, "Without downloading the weights, their pointers are held against the signature; it says that nobody read the bytes.")
-	p.run("GIT_LFS_SKIP_SMUDGE=1", "git", "clone", host(p), "pointers")
+	p.run("GIT_LFS_SKIP_SMUDGE=1", "git", "clone", repository, "pointers")
 	p.expect("verified", "2 promised")
 	p.cd("pointers")
 	p.run("git", "lfs", "pull")
@@ -130,20 +136,21 @@ func safetensors(size int, seed byte) []byte {
 	return b[:len(b)+data]
 }
 
-// rotStore alters a byte in the middle of every object of an LFS store.
+// rotStore alters a byte in the middle of every object of an LFS store. The host's own copies may be the same files by another
+// name, so each is written anew.
 func rotStore(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return err
-		}
-		if err := os.Chmod(path, 0o644); err != nil {
 			return err
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
 		b[len(b)/2] ^= 1
-		return os.WriteFile(path, b, 0o644)
+		return os.WriteFile(path, b, 0o444)
 	})
 }

@@ -18,7 +18,7 @@ import (
 
 // The commands that sessions have besides testscript's own:
 //
-//	git ARG...                             run git, which must succeed
+//	git ARG...                             run git, which must succeed; so with hf-model-verify
 //	exits [-unprivileged] N PROGRAM ARG... run a program, which must exit with N; as somebody who is bound by file modes
 //	interrupt FILE N PROGRAM ARG...        run a program, press ^C once FILE exists, and want exit status N
 //	mkweights FILE SIZE [SEED]             write SIZE bytes (also 20k, 3M) that do not compress, the same every time
