@@ -246,3 +246,36 @@ func (r *Repository) BlobID(rd io.Reader, size int64) (string, error) {
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
+
+// CleanBlobIDs returns the object ids that files of the worktree would have if
+// they were added now: after the filters and line-end conversions that git runs
+// on the way in. That may start filter programs of the user's configuration,
+// as `git add` and `git status` do. Nothing is written.
+func (r *Repository) CleanBlobIDs(ctx context.Context, paths []string) (map[string]string, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	var stdin strings.Builder
+	for _, path := range paths {
+		stdin.WriteString(quotePath(path) + "\n")
+	}
+	out, err := r.git.output(ctx, strings.NewReader(stdin.String()), "hash-object", "--stdin-paths")
+	if err != nil {
+		return nil, err
+	}
+	ids := strings.Fields(string(out))
+	if len(ids) != len(paths) {
+		return nil, fmt.Errorf("git hash-object: %w: %d ids for %d files", errRecord, len(ids), len(paths))
+	}
+	found := make(map[string]string, len(paths))
+	for i, id := range ids {
+		found[paths[i]] = id
+	}
+	return found, nil
+}
+
+// quotePath writes a path as git reads one from a line: between double quotes,
+// with the bytes escaped that would end the line or the quotes.
+func quotePath(path string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`).Replace(path) + `"`
+}

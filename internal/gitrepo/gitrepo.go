@@ -201,6 +201,33 @@ func (r *Repository) settle() *Repository {
 	return r
 }
 
+// PathOf returns the path of a file or folder, which need not exist, relative to
+// Top. It is an error if it does not lie there. Links in the folders on the way
+// count as what they lead to, the last name stays as it is. Letters stay as they
+// were given: where a file system takes another case or another Unicode form for
+// the same name, the path is the index's only if it was given like that.
+func (r *Repository) PathOf(path string) (string, error) {
+	if r.Top == "" {
+		return "", ErrNoWorktree
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, base := filepath.Dir(abs), filepath.Base(abs)
+	if resolved, err := filepath.EvalSymlinks(abs); err == nil && resolved == r.Top {
+		return "", nil
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", err
+	}
+	rel, inside := within(r.Top, filepath.Join(dir, base))
+	if !inside {
+		return "", fmt.Errorf("%s is not in %s", path, r.Top)
+	}
+	return rel, nil
+}
+
 // within returns the path of target relative to base with slashes, "" for base
 // itself, and whether it lies there. Both are absolute.
 func within(base, target string) (string, bool) {
