@@ -168,6 +168,25 @@ func TestPinnedCertificate(t *testing.T) {
 	mustRefuse(t, signedBy(t, key, self), verify.ErrUntrusted, "its root CN=self is not among", certificateVerifier(t, verifytest.NewRoot(t, "root").Certificate))
 }
 
+// TestOldRoot trusts a root that signed itself with SHA-1, which is of no consequence: a root is trusted as it is.
+func TestOldRoot(t *testing.T) {
+	key := verifytest.NewKey(t, elliptic.P256())
+	root := verifytest.NewRoot(t, "old")
+	template := *root.Certificate
+	template.SignatureAlgorithm = x509.ECDSAWithSHA1
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, root.Key.Public(), root.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := verify.Manifest(t.Context(), signedBy(t, key, root.Issue(t, "signer", key)), certificateVerifier(t, old)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNewCertificateRefused(t *testing.T) {
 	root := verifytest.NewRoot(t, "root")
 	between := root.Intermediate(t, "intermediate")
@@ -180,7 +199,9 @@ func TestNewCertificateRefused(t *testing.T) {
 		"a key":             {[][]byte{block("PUBLIC KEY", nil)}, `found "PUBLIC KEY"`},
 		"damaged":           {[][]byte{block("CERTIFICATE", []byte("0\x00"))}, "certificate 1 is not well formed"},
 		"intermediate only": {[][]byte{verifytest.PEM(between.Certificate)}, "CN=intermediate was issued by CN=root, which is needed too"},
-		"too large":         {[][]byte{make([]byte, verify.MaxPEMSize+1)}, "largest"},
+		// Such a one is in the corpus too.
+		"intermediate of its root's name": {[][]byte{verifytest.PEM(root.Intermediate(t, "root").Certificate)}, "CN=root was issued by CN=root, which is needed too"},
+		"too large":                       {[][]byte{make([]byte, verify.MaxPEMSize+1)}, "largest"},
 	} {
 		if v, err := verify.NewCertificate(c.anchors); v != nil || !errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v, want %v with %q", name, err, verify.ErrConfig, c.text)

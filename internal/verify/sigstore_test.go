@@ -93,6 +93,29 @@ func TestSigstore(t *testing.T) {
 	}
 }
 
+// TestTwoReadings has a bundle in which this project's parser saw something else than sigstore-go's will.
+func TestTwoReadings(t *testing.T) {
+	instance := verifytest.NewInstance(t)
+	trusted := identityVerifier(t, alice, issuer, instance.TrustedRoot(t, false))
+	bundle := instance.Bundle(t, alice, issuer, payload(t))
+	for name, change := range map[string]func(*oms.Bundle){
+		"payload":      func(b *oms.Bundle) { b.Payload = []byte("{}") },
+		"payload type": func(b *oms.Bundle) { b.PayloadType = "text/plain" },
+		"signature":    func(b *oms.Bundle) { b.Signature = []byte("x") },
+		"certificate":  func(b *oms.Bundle) { b.Certificates = [][]byte{[]byte("x")} },
+		"certificates": func(b *oms.Bundle) { b.Certificates = nil },
+	} {
+		b, err := oms.ParseBundle(bundle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(b)
+		if signer, err := trusted.Verify(t.Context(), b); signer != nil || !errors.Is(err, oms.ErrFormat) {
+			t.Errorf("%s: %v, want %v", name, err, oms.ErrFormat)
+		}
+	}
+}
+
 // TestTimestamp has signatures whose only trusted time is an authority's timestamp, as those in Rekor v2 have.
 func TestTimestamp(t *testing.T) {
 	instance := verifytest.NewInstance(t)
