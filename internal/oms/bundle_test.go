@@ -134,7 +134,7 @@ func TestParseBundleRefuses(t *testing.T) {
 		{`no payload`, key, []edit{{`"payload":"cGF5bG9hZA==",`, ``}}},
 		{`"/dsseEnvelope/payload": not standard base64`, key, []edit{{`cGF5bG9hZA==`, `cGF5bG9hZA`}}},
 		{`"/dsseEnvelope/payload": not standard base64`, key, []edit{{`cGF5bG9hZA==`, `cGF5\nbG9hZA==`}}},
-		{`"/dsseEnvelope/payload": not standard base64`, key, []edit{{`cGF5bG9hZA==`, `cGF5\r\nbG9hZA==`}}},
+		{`"/dsseEnvelope/payload": not standard base64`, key, []edit{{`cGF5bG9hZA==`, `cGF5\rbG9hZA==`}}},
 		{`"/dsseEnvelope/payload": not standard base64`, key, []edit{{`cGF5bG9hZA==`, ` cGF5bG9hZA==`}}},
 		{`"/dsseEnvelope/payload": not standard base64`, key, []edit{{`cGF5bG9hZA==`, `cGF5bG9hZB==`}}}, // loose bits
 		{`"/dsseEnvelope/payload": not standard base64`, key, []edit{{`cGF5bG9hZA==`, `_-__`}}},

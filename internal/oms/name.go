@@ -106,13 +106,13 @@ func DefaultIgnored() []string {
 }
 
 // IsIgnored reports whether path is one of the ignored paths or lies under one
-// (section 6.2.1). The path is canonical, as CheckPath has it. Nothing in an entry
-// is a wildcard, and an entry that is no canonical path matches nothing: neither
-// "" nor "." ignores a whole model.
+// (section 6.2.1). The path is that of a resource. Nothing in an entry is a
+// wildcard, and an entry that is no canonical path matches nothing: neither ""
+// nor "." ignores a whole model.
 func IsIgnored(path string, ignore []string) bool {
 	return slices.ContainsFunc(ignore, func(entry string) bool {
 		rest, ok := strings.CutPrefix(path, entry)
-		return ok && (rest == "" || rest[0] == '/')
+		return ok && entry != SingleFile && (rest == "" || rest[0] == '/')
 	})
 }
 

@@ -94,6 +94,7 @@ func TestIsIgnored(t *testing.T) {
 		"Cache":               false,
 		"dir":                 false,
 		"abs":                 false,
+		oms.SingleFile:        false,
 	} {
 		if got := oms.IsIgnored(path, ignore); got != want {
 			t.Errorf("IsIgnored(%q) = %v", path, got)

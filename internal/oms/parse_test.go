@@ -260,6 +260,7 @@ func TestParseStatementRefuses(t *testing.T) {
 		{`unknown hash_type "blake2"`, []edit{{`"hash_type":"sha256"`, `"hash_type":"blake2"`}}},
 		{`unknown hash_type ""`, []edit{{`"hash_type":"sha256",`, ``}}},
 		{"shard_size stands with the method files", []edit{{`"method":"files"`, `"method":"files","shard_size":5`}}},
+		{`shard_size is "0", expected an integer`, []edit{{`"method":"files"`, `"method":"files","shard_size":0`}}},
 		{"shard_size is 0", []edit{{`"method":"files"`, `"method":"shards"`}}},
 		{"no allow_symlinks", []edit{{`,"allow_symlinks":false`, ``}}},
 		{`expected a boolean, found a string`, []edit{{`"allow_symlinks":false`, `"allow_symlinks":"false"`}}},
