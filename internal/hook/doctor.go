@@ -190,6 +190,9 @@ func (s *setup) lookAtConfig(ctx context.Context, c command) (there bool, found 
 // lookAtFolder looks for scripts, and whether Install would change anything about them.
 func (s *setup) lookAtFolder(ctx context.Context, c command) (there bool, found Check, err error) {
 	again := "git model-sign install --" + string(s.Scope)
+	if c, err := s.overruled(ctx); err != nil || c.State != "" {
+		return false, c, err
+	}
 	p, err := s.findPlace(ctx)
 	var refused *Error
 	if errors.As(err, &refused) {
@@ -230,6 +233,28 @@ func (s *setup) lookAtFolder(ctx context.Context, c command) (there bool, found 
 		found = Check{State: Warn, Detail: changes[0].path + " is not as it has to be, for this program and this git-lfs", Hint: again}
 	}
 	return there, found, nil
+}
+
+// overruled says whether what is installed for everybody is without effect for this user.
+func (s *setup) overruled(ctx context.Context) (Check, error) {
+	if s.Scope != System {
+		return Check{}, nil
+	}
+	for _, key := range []string{hooksPathKey, templateKey} {
+		value, set, err := s.outside(ctx, key, Global)
+		if err != nil {
+			return Check{}, err
+		}
+		t, err := openTemplate(filepath.FromSlash(value))
+		if err != nil {
+			return Check{}, err
+		}
+		if set && !t.made {
+			return Check{State: Warn, Detail: key + " is " + value + " for you, so git does not see what is installed for everybody",
+				Hint: "git model-sign install --global"}, nil
+		}
+	}
+	return Check{}, nil
 }
 
 // checkLFS looks for git-lfs, and whether it has all of its hooks in the repository.

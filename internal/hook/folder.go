@@ -50,24 +50,29 @@ func (f *folder) line(event Event) string { return f.command.line(event) + ` "$@
 // install works out what is to be written so that every event calls us. It writes nothing.
 func (f *folder) install() (changes []change, clashes []clash, notes []string, err error) {
 	folders := missing(f.path)
-	for _, event := range scripted() {
+	for _, event := range verifying() {
 		c, bad, err := f.installOne(event, folders)
 		switch {
-		case errors.Is(err, errMarks):
-			bad = f.clash(event, filepath.Join(f.path, string(event)), "has lines of git-model-sign that were edited by hand")
 		case err != nil:
 			return nil, nil, nil, err
-		}
-		switch {
-		case bad != nil && event == PostIndexChange:
-			notes = append(notes, fmt.Sprintf("%s %s: left alone, so hooks that git-lfs writes over are not mended by themselves", bad.path, bad.reason))
 		case bad != nil:
 			clashes = append(clashes, *bad)
 		case c != nil:
 			changes = append(changes, *c)
 		}
 	}
-	return changes, clashes, notes, nil
+	ours, err := f.remains()
+	if err != nil || !ours && len(changes) == 0 {
+		return changes, clashes, nil, err // all lines were added by hand: nothing can be mended
+	}
+	c, bad, err := f.installOne(PostIndexChange, folders)
+	switch {
+	case bad != nil:
+		notes = append(notes, fmt.Sprintf("%s %s: left alone, so what git-lfs writes over is not mended by itself", bad.path, bad.reason))
+	case c != nil:
+		changes = append(changes, *c)
+	}
+	return changes, clashes, notes, err
 }
 
 // installOne works out one script.
@@ -80,6 +85,8 @@ func (f *folder) installOne(event Event, folders int) (*change, *clash, error) {
 		s, info, err = readScript(path)
 	}
 	switch {
+	case errors.Is(err, errMarks):
+		return nil, f.clash(event, path, "has lines of git-model-sign that were edited by hand"), nil
 	case err != nil:
 		return nil, nil, err
 	case info == nil:

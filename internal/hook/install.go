@@ -328,7 +328,14 @@ func Repair(ctx context.Context, o RepairOptions) error {
 			ours = append(ours, c)
 		}
 	}
-	return apply(ours, &Result{})
+	if err := apply(ours, &Result{}); err != nil {
+		return err
+	}
+	if len(lostLFS(path)) > 0 {
+		// It stopped at a script of ours that it could not take for its own.
+		_, err = git{dir: dir}.output(ctx, "lfs", "update")
+	}
+	return err
 }
 
 // eventOf is the event of a script.
