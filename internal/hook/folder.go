@@ -195,7 +195,7 @@ func (f *folder) clash(event Event, path, reason string) *clash {
 		c.add = "add to lefthook.yml:\n" + lefthookLines(f.command, event)
 		return c
 	}
-	c.add = "add to " + path + ", where it is reached:\n  " + f.line(event)
+	c.add = "add to " + path + ", before anything that may end it:\n  " + f.line(event)
 	return c
 }
 

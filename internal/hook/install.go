@@ -174,11 +174,11 @@ func refuseClashes(clashes []clash) error {
 	var errs []error
 	e := &Error{}
 	for _, c := range clashes {
-		errs = append(errs, fmt.Errorf("%s %s; nothing was changed", c.path, c.reason))
+		errs = append(errs, fmt.Errorf("%s is left as it is: it %s", c.path, c.reason))
 		e.Hints = append(e.Hints, strings.Split(c.add, "\n")...)
 	}
 	e.Err = errors.Join(errs...)
-	e.Hints = append(e.Hints, "then run git model-sign install again: it sees the line")
+	e.Hints = append(e.Hints, "then run git model-sign install again, which sees the line; nothing was changed so far")
 	return e
 }
 
