@@ -21,6 +21,7 @@ import (
 //	git ARG...                             run git, which must succeed; so with hf-model-verify
 //	exits [-unprivileged] N PROGRAM ARG... run a program, which must exit with N; as somebody who is bound by file modes
 //	interrupt FILE N PROGRAM ARG...        run a program, press ^C once FILE exists, and want exit status N
+//	tty INPUT PROGRAM ARG...               run a program on a terminal, typing a line of INPUT at each prompt; stdout is what it shows
 //	mkweights FILE SIZE [SEED]             write SIZE bytes (also 20k, 3M) that do not compress, the same every time
 //	flip FILE                              alter one byte in the middle; size and modification time stay
 //	keypair PRIVATE PUBLIC [CURVE]         make a key pair: P-256, P-384 or P-521

@@ -7,7 +7,8 @@
 # FOLDER is made with debootstrap if it is not there, which takes a minute and 400 MB. PACKAGE is one
 # package of this module, ./internal/hook for example; the arguments are its test binary's, -test.v for
 # example. The test runs as root in a chroot, with a home folder of its own and in a copy of the
-# package's folder with its testdata. Linux and root only.
+# package's folder with its testdata. Where MODELSIGN_PROGRAMS names a folder of programs that were built
+# beforehand, the test gets them too, as there is no Go inside. Linux and root only.
 set -eu
 
 if [ $# -lt 2 ]; then
@@ -35,6 +36,9 @@ source=$(go list -f '{{.Dir}}' "$package")
 if [ -d "$source/testdata" ]; then
 	cp -R "$source/testdata" "$work/package/"
 fi
+if [ -n "${MODELSIGN_PROGRAMS-}" ]; then
+	cp -R "$MODELSIGN_PROGRAMS" "$work/programs"
+fi
 
 # The mounts are gone with the namespace.
 # shellcheck disable=SC2016
@@ -44,6 +48,6 @@ exec_in_root='
 	root=$1 folder=$2
 	shift 2
 	exec chroot "$root" /usr/bin/env -i HOME="$folder/home" TMPDIR="$folder/tmp" PATH=/usr/local/bin:/usr/bin:/bin \
-		LANG=C.UTF-8 CI="${CI-}" sh -c "cd $folder/package && exec ../package.test \"\$@\"" newgit "$@"
+		LANG=C.UTF-8 CI="${CI-}" MODELSIGN_PROGRAMS="${MODELSIGN_PROGRAMS:+$folder/programs}" sh -c "cd $folder/package && exec ../package.test \"\$@\"" newgit "$@"
 '
 unshare --mount sh -e -c "$exec_in_root" newgit "$root" "$inside" -test.timeout 20m "$@"

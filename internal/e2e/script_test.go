@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"mkweights":       mkweights,
 			"pki":             pkiCommand,
 			"snapshot":        snapshotCommand,
+			"tty":             tty,
 			"unchanged":       unchanged,
 		},
 	})

@@ -40,11 +40,23 @@ func newHome(dir string, path ...string) (*home.Home, error) {
 		return nil, err
 	}
 	for _, p := range programs {
-		if err := os.Link(filepath.Join(built, p.Name()), filepath.Join(bin, p.Name())); err != nil {
+		if err := linkOrCopy(filepath.Join(built, p.Name()), filepath.Join(bin, p.Name())); err != nil {
 			return nil, err
 		}
 	}
 	return home.New(dir, append([]string{bin}, path...)...)
+}
+
+// linkOrCopy gives a program a second name, or a twin where that is on another file system.
+func linkOrCopy(program, name string) error {
+	if os.Link(program, name) == nil {
+		return nil
+	}
+	b, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, b, 0o777)
 }
 
 func newSession(t testing.TB, path ...string) *session {
