@@ -90,7 +90,7 @@ func (c *comparison) matchSigned() map[string]bool {
 		f, here := c.files[name]
 		switch {
 		case problems[name] != nil:
-			finding.Status, finding.Detail = Refused, problems[name].Error()
+			finding.Status, finding.Detail = statusOf(problems[name]), problems[name].Error()
 		case !here && sparse[name]:
 			finding.Status = Sparse
 			if c.options.RequireRead {
@@ -110,6 +110,14 @@ func (c *comparison) matchSigned() map[string]bool {
 		c.report.add(finding)
 	}
 	return signed
+}
+
+// statusOf tells what cannot be part of a model from what could not be looked at.
+func statusOf(problem error) Status {
+	if errors.Is(problem, tree.ErrUnreadable) {
+		return Unreadable
+	}
+	return Refused
 }
 
 // nameInTree is the path by which the tree knows a resource. A model that is a
@@ -176,7 +184,7 @@ func (c *comparison) reportUnsigned(signed map[string]bool) {
 	}
 	for _, p := range c.tree.Problems {
 		if !signed[p.Path] {
-			c.report.add(File{Path: p.Path, Status: Refused, Detail: p.Err.Error()})
+			c.report.add(File{Path: p.Path, Status: statusOf(p.Err), Detail: p.Err.Error()})
 		}
 	}
 }

@@ -77,6 +77,8 @@ func TestCompare(t *testing.T) {
 	link.Open = func() (digest.File, error) { return nil, tree.ErrSymlink }
 	linked := folder(a)
 	linked.Problems = []tree.Problem{{Path: "sub/b", Err: tree.ErrSymlink}, {Path: "evil", Err: tree.ErrSymlink}}
+	closed := folder(a)
+	closed.Problems = []tree.Problem{{Path: "sub", Err: tree.ErrUnreadable}}
 	sparse := folder(a)
 	sparse.Sparse = []string{"sub/b"}
 
@@ -106,6 +108,7 @@ func TestCompare(t *testing.T) {
 		{"pointer that nobody signed", byFiles, folder(a, b, pointerTo("c", "x")), check.Options{}, "a read, c extra, sub/b read", 1},
 		{"unreadable", byFiles, folder(a, broken), check.Options{}, "a read, sub/b unreadable", 1},
 		{"symlink swapped in", byFiles, folder(a, link), check.Options{}, "a read, sub/b refused", 1},
+		{"unreadable folder", byFiles, closed, check.Options{}, "a read, sub unreadable, sub/b missing", 2},
 		{"symlinks", byFiles, linked, check.Options{}, "a read, evil refused, sub/b refused", 2},
 		{"symlink nobody signed, ignored", byFiles, linked, check.Options{IgnoreUnsigned: true}, "a read, sub/b refused", 1},
 		{"sparse", byFiles, sparse, check.Options{}, "a read, sub/b sparse", 0},

@@ -42,6 +42,9 @@ func (t *Tree) CheckSignable(ctx context.Context, repo *gitrepo.Repository) (ref
 
 // empty is the refusal of a model without files.
 func (t *Tree) empty() Problem {
+	if len(t.Uncommitted) > 0 {
+		return Problem{Err: fmt.Errorf("%w that are committed", ErrEmpty), Hint: "git commit the files of the model first"}
+	}
 	if len(t.Untracked) > 0 {
 		return Problem{Err: fmt.Errorf("%w that git tracks", ErrEmpty), Hint: "git add the files of the model and commit them"}
 	}

@@ -58,7 +58,8 @@ type File struct {
 	Pointer lfs.Pointer
 	// LFS says that the path's attributes send it through Git LFS.
 	LFS bool
-	// BlobID is the object id that the index holds, "" outside of a worktree.
+	// BlobID is the object id of the content that the index holds, "" outside of
+	// a worktree and for what a symbolic link leads to.
 	BlobID string
 	// RepoPath is the path in the repository, "" outside of a worktree.
 	RepoPath string
@@ -86,8 +87,10 @@ type Tree struct {
 	// Untracked files lie in the model and are no part of it, as git does not
 	// track them. Ignored ones are not told.
 	Untracked []string
-	Missing   []string // tracked, but not here
-	Sparse    []string // tracked, left out by a sparse checkout
+	// Uncommitted files are staged and in no commit, with Options.Committed.
+	Uncommitted []string
+	Missing     []string // tracked, but not here
+	Sparse      []string // tracked, left out by a sparse checkout
 	// Problems are paths that cannot be part of a model: signing refuses them
 	// and verifying reports them.
 	Problems []Problem
@@ -110,6 +113,9 @@ type Options struct {
 	// Keep are paths relative to the model that are listed although Ignore or
 	// oms.DefaultIgnored would leave them out: those that a signature names.
 	Keep map[string]bool
+	// Committed leaves out of a worktree what HEAD does not hold yet, though it
+	// is staged: a clone would not contain it. See Tree.Uncommitted.
+	Committed bool
 	// LinksInto is an absolute folder: symlinks to regular files directly in it
 	// are read under the link's own name even without AllowSymlinks. A snapshot
 	// in a Hugging Face cache is made of links into its repository's blobs.

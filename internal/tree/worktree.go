@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -92,6 +93,11 @@ func (w *worktree) read(ctx context.Context) error {
 		return err
 	}
 	w.entries = entries
+	if w.options.Committed {
+		if err := w.leaveOutUncommitted(ctx); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -113,6 +119,33 @@ func (w *worktree) read(ctx context.Context) error {
 	}
 	w.addUntracked()
 	w.findPointers()
+	return nil
+}
+
+// leaveOutUncommitted takes away what the index holds and HEAD does not. What
+// both hold differently stays, for CheckSignable to refuse.
+func (w *worktree) leaveOutUncommitted(ctx context.Context) error {
+	head, err := w.repo.HeadCommit(ctx)
+	if err != nil {
+		return err
+	}
+	committed := make(map[string]bool)
+	if head != "" {
+		entries, err := w.repo.CommitEntries(ctx, head, w.tree.RepoPath)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			committed[e.Path] = true
+		}
+	}
+	w.entries = slices.DeleteFunc(w.entries, func(e gitrepo.Entry) bool {
+		added := e.Stage == 0 && !e.IntentToAdd && !committed[e.Path]
+		if file := w.tree.inModel(e.Path); added && !w.leftOut(file) {
+			w.tree.Uncommitted = append(w.tree.Uncommitted, file)
+		}
+		return added
+	})
 	return nil
 }
 
@@ -231,7 +264,11 @@ func (w *worktree) addEntry(e gitrepo.Entry, found entry, err error) {
 	case isFileMode(e.Mode) && isLink && !w.options.AllowSymlinks:
 		w.problem(file, fmt.Errorf("%w in place of the file that was committed", ErrSymlink), "git checkout -- "+shellQuote(file))
 	default:
-		w.add(File{Path: file, BlobID: e.OID, RepoPath: e.Path}, found)
+		f := File{Path: file, BlobID: e.OID, RepoPath: e.Path}
+		if e.Mode == gitrepo.ModeSymlink {
+			f.BlobID = "" // that blob holds where the link leads, not the content
+		}
+		w.add(f, found)
 	}
 }
 

@@ -120,6 +120,21 @@ func (t *Terminal) Untracked(paths []string) {
 		return
 	}
 	t.Note("%s not tracked by git, and not part of the model:", Plural(len(paths), "file"))
+	t.list(paths)
+}
+
+// Uncommitted names files that are staged and in no commit. Their author may
+// believe that they are signed, so this is a warning.
+func (t *Terminal) Uncommitted(paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	t.Warn("%s staged and not committed, and not part of the signed model:", Plural(len(paths), "file"))
+	t.list(paths)
+}
+
+// list writes the first of some names, and how many more there are.
+func (t *Terminal) list(paths []string) {
 	for _, p := range paths[:min(len(paths), maxListed)] {
 		t.Note("\t%s", Quote(p))
 	}

@@ -50,6 +50,7 @@ func Digest(ctx context.Context, p *Place, s oms.Serialization, terminal *ui.Ter
 	if err != nil {
 		return nil, err
 	}
+	defer t.Close()
 	if err := refused(t.Problems); err != nil {
 		return nil, err
 	}

@@ -44,10 +44,13 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 			return nil, ui.Trouble("finish it first, or use --no-commit", "committing the signature: %w", err)
 		}
 	}
-	t, err := p.open(ctx, tree.Options{Ignore: o.Serialization.IgnorePaths, AllowSymlinks: o.Serialization.AllowSymlinks})
+	t, err := p.open(ctx, tree.Options{
+		Ignore: o.Serialization.IgnorePaths, AllowSymlinks: o.Serialization.AllowSymlinks, Committed: true,
+	})
 	if err != nil {
 		return nil, err
 	}
+	defer t.Close()
 	if err := p.signable(ctx, t, o); err != nil {
 		return nil, err
 	}
@@ -82,6 +85,7 @@ func (p *Place) signable(ctx context.Context, t *tree.Tree, o SignOptions) error
 	}
 	warn(o.Terminal, warnings)
 	o.Terminal.Untracked(t.Untracked)
+	o.Terminal.Uncommitted(t.Uncommitted)
 	return refused(refusals)
 }
 

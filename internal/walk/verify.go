@@ -65,6 +65,7 @@ func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) e
 	if err != nil {
 		return err
 	}
+	defer t.Close()
 	progress := o.Terminal.StartProgress("Checking model", size(t))
 	defer progress.Stop()
 	v.Report, err = check.Compare(ctx, m, t, digest.Hasher{Progress: progress.Add}, o.Check)
