@@ -224,6 +224,7 @@ func TestEncodeBundleRefuses(t *testing.T) {
 
 // The largest bundle that is written is one that is read.
 func TestLargestBundle(t *testing.T) {
+	large(t)
 	der := make([]byte, 64<<10)
 	in := oms.Bundle{Material: oms.MaterialCertificate, Payload: make([]byte, oms.MaxPayloadSize), Signature: der}
 	for range 32 {

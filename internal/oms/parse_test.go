@@ -383,7 +383,10 @@ func TestParseStatementBounds(t *testing.T) {
 	if _, err := oms.ParseStatement(apply(t, string(listed(asFiles, "sha256", "a")), edit{`"_type"`, `"x":["` + strings.Repeat("k", 1025) + `"],"_type"`})); err != nil {
 		t.Errorf("a long string that is no name: %v", err)
 	}
+}
 
+func TestParseStatementCounts(t *testing.T) {
+	large(t)
 	many := `"resources":[` + strings.Repeat(`{"name":"a","algorithm":"sha256","digest":""},`, oms.MaxResources)
 	wantProblem(t, apply(t, string(listed(asFiles, "sha256", "a")), edit{`"resources":[`, many}), `"/predicate/resources": more than 1000000 elements`)
 	many = `"subject":[` + strings.Repeat(`{"name":"a","digest":{"sha256":"`+strings.Repeat("0", 64)+`"}},`, oms.MaxResources)

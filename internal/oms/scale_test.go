@@ -54,11 +54,18 @@ func keyBundle(t testing.TB, payload []byte) []byte {
 	return b
 }
 
+// large skips a test of the largest inputs where it would take minutes. Nothing
+// here runs on two goroutines, so the race detector would learn nothing from it.
+func large(t *testing.T) {
+	t.Helper()
+	if testing.Short() || raceEnabled {
+		t.Skip("hundreds of megabytes: not with -short or -race")
+	}
+}
+
 // The largest manifest goes through the whole of the format and back.
 func TestMillionResources(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a gigabyte of memory")
-	}
+	large(t)
 	rs := millionResources()
 	m := manifest(t, wholeFiles, rs...)
 	bundle := keyBundle(t, statement(t, m))
