@@ -101,6 +101,7 @@ func (c *signable) changes(ctx context.Context) error {
 		file, isFile := model[change.Path]
 		switch {
 		case change.Path == c.tree.signature:
+		case slices.Contains(c.tree.Uncommitted, c.tree.inModel(change.Path)): // left out already
 		case isFile:
 			c.refuse(file, describeChange(change.Kind), hintCommit)
 		case path.Base(change.Path) == attributesFile:
