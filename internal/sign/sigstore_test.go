@@ -143,7 +143,7 @@ func TestSigstoreFails(t *testing.T) {
 		"another's key": {func(c *changed) {
 			c.certificate = func() ([]byte, error) { return instance.Signer(t, alice, issuer).Certificate.Raw, nil }
 		}, ErrService, "another key", 0},
-		"another authority's": {func(c *changed) { c.Signer = other.Signer(t, alice, issuer) }, ErrService, "the trusted root does not know", 0},
+		"another authority's": {func(c *changed) { c.Signer = other.Signer(t, alice, issuer) }, ErrService, "a certificate issued by CN=sigstore-intermediate", 0},
 		"no timestamp":        {func(c *changed) { c.timestamp = func() ([]byte, error) { return nil, down } }, down, "timestamp authority at https://tsa.test: connection refused", 0},
 		"no log":              {func(c *changed) { c.log = func(*protobundle.Bundle) error { return down } }, down, "Rekor at https://rekor.test: connection refused", 1},
 		"log forgets":         {func(c *changed) { c.log = func(*protobundle.Bundle) error { return nil } }, ErrUnverified, "tlogEntries", 1},
