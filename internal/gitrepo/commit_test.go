@@ -415,3 +415,30 @@ func TestSparseEntriesStaySparse(t *testing.T) {
 		t.Errorf("index %v, %v", entries, err)
 	}
 }
+
+func TestUndoTakesBackNothingButTheIntent(t *testing.T) {
+	c := newCommitting(t)
+	c.Write(c.dir, "model.sig", "1\n")
+	undo, err := c.r.makeKnown(t.Context(), "model.sig")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(c.staged(), "intent ") {
+		t.Fatal("the path is not known to the index")
+	}
+	// Meanwhile somebody stages it for good.
+	c.Git(c.dir, "add", "model.sig")
+	before := c.staged()
+	if err := undo(); err != nil || c.staged() != before {
+		t.Errorf("the index holds\n%s, %v\nwant\n%s", c.staged(), err, before)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c.Write(c.dir, "other.sig", "1\n")
+	if undo, err = c.r.makeKnown(ctx, "other.sig"); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := undo(); err != nil || c.staged() != before {
+		t.Errorf("after an interrupt the index holds\n%s, %v\nwant\n%s", c.staged(), err, before)
+	}
+}

@@ -323,3 +323,89 @@ func TestCommandErrorHoldsNoSecretsAndIsBounded(t *testing.T) {
 		t.Errorf("error %.60q", e.Error())
 	}
 }
+
+func TestPathOf(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("r", map[string]string{"sub/a": "1\n"})
+	symlink(t, dir, s.Path("link"))
+	symlink(t, "sub", filepath.Join(dir, "inner"))
+	r, err := Open(t.Context(), filepath.Join(dir, "sub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(dir, "sub"))
+	for path, want := range map[string]string{
+		dir: "", ".": "sub", "..": "", "a": "sub/a", "new": "sub/new", "../x y": "x y", s.Path("link"): "", s.Path("link", "sub", "a"): "sub/a",
+		filepath.Join(dir, "inner"): "inner", filepath.Join(dir, "inner", "a"): "sub/a", filepath.Join(dir, "..x"): "..x",
+	} {
+		if got, err := r.PathOf(path); err != nil || got != want {
+			t.Errorf("PathOf(%q) = %q, %v; want %q", path, got, err, want)
+		}
+	}
+	for _, path := range []string{s.Dir, s.Path("rx"), filepath.Join(dir, "none", "x"), "../.."} {
+		if got, err := r.PathOf(path); err == nil {
+			t.Errorf("PathOf(%q) = %q, want an error", path, got)
+		}
+	}
+	if _, err := (&Repository{}).PathOf(dir); !errors.Is(err, ErrNoWorktree) {
+		t.Errorf("without a worktree: %v", err)
+	}
+}
+
+func TestCommitEntriesUnder(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("r", gittest.Files())
+	r, err := Open(t.Context(), filepath.Join(dir, "sub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for under, want := range map[string][]string{
+		"sub": {"sub/deep/er/vocab.txt", "sub/tokenizer.json"}, "config.json": {"config.json"}, "-leading-dash": {"-leading-dash"},
+		"star[1]": {"star[1]/*.txt"}, ":(top)magic": {":(top)magic"}, "none": nil,
+	} {
+		var got []string
+		entries, err := r.CommitEntries(t.Context(), "main", under)
+		for _, e := range entries {
+			got = append(got, e.Path)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("under %q: %q, %v; want %q", under, got, err, want)
+		}
+	}
+	for _, rev := range []string{"--help", "none", ""} {
+		if _, err := r.CommitEntries(t.Context(), rev, ""); err == nil {
+			t.Errorf("revision %q is taken", rev)
+		}
+	}
+}
+
+func TestCleanBlobIDs(t *testing.T) {
+	s := gittest.New(t)
+	files := gittest.Files()
+	files[".gitattributes"] = "*.txt text eol=crlf\n"
+	dir := s.Init("r", files)
+	r, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := r.Index(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, e := range entries {
+		paths = append(paths, e.Path)
+		if strings.HasSuffix(e.Path, ".txt") {
+			s.Write(dir, e.Path, strings.ReplaceAll(files[e.Path], "\n", "\r\n"))
+		}
+	}
+	ids, err := r.CleanBlobIDs(t.Context(), paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if ids[e.Path] != e.OID {
+			t.Errorf("%q: %s, want %s", e.Path, ids[e.Path], e.OID)
+		}
+	}
+}

@@ -379,3 +379,37 @@ func TestWorktreeSignatureElsewhere(t *testing.T) {
 		t.Errorf("refusals %q", got)
 	}
 }
+
+func TestCommittedOnly(t *testing.T) {
+	m := newModel(t, map[string]string{"m/a": "a", "m/b": "b", "x": "x"})
+	m.WriteFiles(m.dir, map[string]string{"m/staged": "s", "m/intended": "i", "m/untracked": "u", "staged": "s", "m/a": "changed", "m/.github/x": "x"})
+	m.Git(m.dir, "add", "m/staged", "staged", "m/a", "m/.github/x")
+	m.Git(m.dir, "add", "-N", "m/intended")
+	tr := m.open(t, "m", Options{Committed: true})
+	if got, want := paths(tr), []string{"a", "b"}; !slices.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+	if !slices.Equal(tr.Uncommitted, []string{"staged"}) || !slices.Equal(tr.Untracked, []string{"intended", "untracked"}) {
+		t.Errorf("uncommitted %q, untracked %q", tr.Uncommitted, tr.Untracked)
+	}
+	refusals, _ := m.signable(t, tr)
+	if got, want := problems(refusals), []string{"a: uncommitted", "intended: uncommitted"}; !slices.Equal(got, want) {
+		t.Errorf("refusals %q, want %q", got, want)
+	}
+	if got := paths(m.open(t, "m", Options{})); !slices.Equal(got, []string{"a", "b", "staged"}) {
+		t.Errorf("with what is staged: %q", got)
+	}
+}
+
+func TestLinkTargetsAreHeldAgainstNoBlob(t *testing.T) {
+	m := newModel(t, map[string]string{"a": "a"})
+	symlink(t, "a", m.file("link"))
+	m.CommitAll(m.dir, "link")
+	tr := m.open(t, "", Options{AllowSymlinks: true})
+	if len(tr.Files) != 2 || tr.Files[0].BlobID == "" || tr.Files[1].BlobID != "" {
+		t.Fatalf("files %+v", tr.Files)
+	}
+	if refusals, warnings := m.check(t, tr); len(refusals)+len(warnings) != 0 {
+		t.Errorf("refusals %q, warnings %q", refusals, warnings)
+	}
+}
