@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
 )
 
 const (
@@ -93,12 +95,7 @@ func TestResembles(t *testing.T) {
 // TestAgainstGitLFS asks the real git-lfs about each text, strictly for
 // ParsePointer and leniently for Resembles.
 func TestAgainstGitLFS(t *testing.T) {
-	if _, err := exec.LookPath("git-lfs"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("git-lfs is not on PATH")
-		}
-		t.Skip("git-lfs is not on PATH")
-	}
+	program := filepath.Join(needs.GitLFS(t), "git-lfs")
 	check := func(text string, strict bool) bool {
 		name := filepath.Join(t.TempDir(), "pointer")
 		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
@@ -108,7 +105,7 @@ func TestAgainstGitLFS(t *testing.T) {
 		if strict {
 			args = append(args, "--strict")
 		}
-		out, err := exec.CommandContext(t.Context(), "git-lfs", args...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
 			t.Fatalf("%v: %s", err, out)

@@ -17,8 +17,7 @@ import (
 // newLFSModel is a model with two weights that go through the real git-lfs.
 func newLFSModel(t *testing.T) *model {
 	t.Helper()
-	s := gittest.New(t)
-	s.NeedLFS()
+	s := gittest.NewLFS(t)
 	dir := s.Init("r", map[string]string{
 		".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "a.bin": "weights a", "sub/b.bin": strings.Repeat("b", 5000),
 		"config.json": "{}\n", "empty.bin": "",

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
 )
 
 // Sandbox is a temporary folder with a HOME of its own in which git runs.
@@ -134,15 +136,12 @@ func (s *Sandbox) NeedGit(major, minor int, why string) {
 	}
 }
 
-// NeedLFS installs git-lfs into the sandbox's global configuration. Without
-// git-lfs the test is skipped, or fails where CI=true.
-func (s *Sandbox) NeedLFS() {
-	s.Helper()
-	if _, err := exec.LookPath("git-lfs"); err != nil {
-		if os.Getenv("CI") == "true" {
-			s.Fatal("git-lfs is not on PATH")
-		}
-		s.Skip("git-lfs is not on PATH")
-	}
+// NewLFS is New with git-lfs in the sandbox's global configuration.
+func NewLFS(t testing.TB) *Sandbox {
+	t.Helper()
+	dir := needs.GitLFS(t) // before HOME is another one: it may keep a build there
+	s := New(t)
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	s.Git(s.Dir, "lfs", "install", "--skip-repo")
+	return s
 }
