@@ -38,6 +38,7 @@ func TestDocs(t *testing.T) {
 	}
 	for _, file := range append(documents, filepath.Join("..", "..", "README.md")) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)

@@ -69,8 +69,10 @@ func (p *peers) neither(model, sig string) {
 
 // TestInteropKeys signs with each kind of key and has the other signer verify.
 func TestInteropKeys(t *testing.T) {
+	t.Parallel()
 	for _, curve := range []string{"P-256", "P-384", "P-521"} {
 		t.Run(curve, func(t *testing.T) {
+			t.Parallel()
 			p := newPeers(t)
 			p.keyPair("key", curve)
 			private, public, model, sig := p.path("key.pem"), p.path("key.pub"), p.path("model"), p.path("model.sig")
@@ -92,6 +94,7 @@ func TestInteropKeys(t *testing.T) {
 // another program encrypted. The reference signer's command line can open none (it takes its password for text where bytes
 // are wanted), its Python API can.
 func TestInteropEncryptedKey(t *testing.T) {
+	t.Parallel()
 	p := newPeers(t)
 	p.Env = append(p.Env, "MODELSIGN_PASSPHRASE=correct horse")
 	p.ours("keygen", p.path("made.key"))
@@ -110,6 +113,7 @@ open(sys.argv[2], "wb").write(key.private_bytes(s.Encoding.PEM, s.PrivateFormat.
 }
 
 func TestInteropCertificate(t *testing.T) {
+	t.Parallel()
 	p := newPeers(t)
 	if err := writePKI(p.path("ca")); err != nil {
 		t.Fatal(err)
@@ -128,6 +132,7 @@ func TestInteropCertificate(t *testing.T) {
 
 // TestInteropSerializations signs the ways that the format knows, and has the other signer verify.
 func TestInteropSerializations(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		ours   []string // options of git-model-sign sign
@@ -143,6 +148,7 @@ func TestInteropSerializations(t *testing.T) {
 		{name: "one shard a file", ours: []string{"--shards"}, theirs: job{"method": "shards", "shard_size": 1_000_000_000}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPeers(t)
 			model, sig := p.path("model"), p.path("model.sig")
 			p.ours(append(append([]string{"sign", "--private-key", p.path("key.pem"), "--signature", sig}, tt.ours...), model)...)
@@ -166,6 +172,7 @@ func TestInteropSerializations(t *testing.T) {
 }
 
 func TestInteropIgnoredPaths(t *testing.T) {
+	t.Parallel()
 	p := newPeers(t)
 	model, sig := p.path("model"), p.path("model.sig")
 	ignored := p.path("model/cache")
@@ -188,6 +195,7 @@ func TestInteropIgnoredPaths(t *testing.T) {
 }
 
 func TestInteropUnsignedFiles(t *testing.T) {
+	t.Parallel()
 	p := newPeers(t)
 	model, sig := p.path("model"), p.path("model.sig")
 	p.ours("sign", "--private-key", p.path("key.pem"), "--signature", sig, model)
@@ -198,6 +206,7 @@ func TestInteropUnsignedFiles(t *testing.T) {
 }
 
 func TestInteropSingleFile(t *testing.T) {
+	t.Parallel()
 	p := newPeers(t)
 	model, sig := p.path("model/weights.bin"), p.path("weights.sig")
 	p.ours("sign", "--private-key", p.path("key.pem"), "--signature", sig, model)
@@ -211,6 +220,7 @@ func TestInteropSingleFile(t *testing.T) {
 }
 
 func TestInteropDigest(t *testing.T) {
+	t.Parallel()
 	p := newPeers(t)
 	r := p.exits(0, "git-model-sign", "digest", p.path("model"))
 	// The reference's own order differs from the format's where a name sorts between a folder and what is in it: signatures
@@ -230,6 +240,7 @@ func TestInteropDigest(t *testing.T) {
 // TestInteropOddNames has 1,000 odd names signed by each and verified by the other. The reference signer cannot read back a
 // shard's name with a colon in it, so the names go with files.
 func TestInteropOddNames(t *testing.T) {
+	t.Parallel()
 	p := newPeers(t)
 	writeOddNames(t, p.session, "odd", 1000)
 	model, sig := p.path("odd"), p.path("odd.sig")

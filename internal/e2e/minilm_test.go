@@ -14,6 +14,7 @@ import (
 // TestMiniLM takes a real model the whole way: a repository with the model hub's own .gitattributes is signed, pushed to a host with
 // LFS, cloned with the hooks, and verified.
 func TestMiniLM(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, needs.GitLFS(t))
 	unzipModel(t, s, needs.MiniLM(t))
 	server, err := lfsserver.Start(s.path("host"), lfsserver.Options{})

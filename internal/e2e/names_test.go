@@ -47,6 +47,7 @@ func writeOddNames(t *testing.T, s *session, dir string, n int) {
 
 // TestOddNames signs and verifies a repository of 1,000 odd names with git, and wants the wrong one among them to be told.
 func TestOddNames(t *testing.T) {
+	t.Parallel()
 	s := newSession(t)
 	s.keyPair("key", "P-256")
 	writeOddNames(t, s, "model", 1000)

@@ -166,6 +166,7 @@ func TestTampering(t *testing.T) {
 	for _, table := range [][]tampering{tamperedFiles, tamperedBundles, tamperedTrust, forgedPayloads} {
 		for _, tt := range table {
 			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
 				s := newSigned(t)
 				s.exits(0, "git-model-sign", s.verify...)
 				tt.do(s)

@@ -80,4 +80,3 @@ func openTerminal() (ours, program *os.File, err error) {
 	}
 	return ours, program, nil
 }
-
