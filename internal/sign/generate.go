@@ -14,7 +14,8 @@ import (
 )
 
 // GenerateKey makes a key pair on a curve ("P-256", "P-384" or "P-521", also by openssl's names; P-256 if empty) and returns
-// both parts as PEM. The private one is encrypted PKCS #8, or plain PKCS #8 if the passphrase is empty.
+// both parts as PEM. The private one is encrypted PKCS #8, or plain PKCS #8 if the passphrase is empty. The passphrase is
+// left for the caller to overwrite.
 func GenerateKey(curve string, passphrase []byte) (privatePEM, publicPEM []byte, err error) {
 	c, err := curveByName(curve)
 	if err != nil {

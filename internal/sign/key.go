@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
@@ -98,7 +99,7 @@ func findPrivateKey(b []byte) (found *pem.Block, err error) {
 		}
 	}
 	switch {
-	case found != nil && found.Headers["DEK-Info"] != "":
+	case found != nil && (found.Headers["DEK-Info"] != "" || strings.Contains(found.Headers["Proc-Type"], "ENCRYPTED")):
 		return nil, fmt.Errorf("%w: convert it by openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW", ErrLegacyPEM)
 	case found != nil:
 		return found, nil
