@@ -60,7 +60,7 @@ func clone(p *play, _ int) {
 	p.run("git", "lfs", "install")
 	p.run("git", "model-sign", "install", "--global")
 	p.run("git", "clone", "--quiet", repository, "not-yet")
-	p.expect("not verified", "git config --global modelsign."+host)
+	p.expect("not checked", "git config --global modelsign."+host)
 	p.run("git", "config", "--global", "modelsign."+host+".publicKey", filepath.Join(p.maintainer.Dir, "maintainer.pub"))
 
 	p.tell("From then on, git says at the end of a clone who signed the model, and that every byte is as signed.")
