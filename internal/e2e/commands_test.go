@@ -20,7 +20,7 @@ import (
 //
 //	git ARG...                             run git, which must succeed; so with hf-model-verify
 //	exits [-unprivileged] N PROGRAM ARG... run a program, which must exit with N; as somebody who is bound by file modes
-//	interrupt FILE N PROGRAM ARG...        run a program, press ^C once FILE exists, and want exit status N
+//	interrupt WHEN N PROGRAM ARG...        run a program, press ^C after a time (1s) or once a file exists, and want exit status N
 //	tty INPUT PROGRAM ARG...               run a program on a terminal, typing a line of INPUT at each prompt; stdout is what it shows
 //	mkweights FILE SIZE [SEED]             write SIZE bytes (also 20k, 3M) that do not compress, the same every time
 //	flip FILE                              alter one byte in the middle; size and modification time stay
@@ -79,9 +79,9 @@ const interruptPatience = 30 * time.Second
 
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
-		ts.Fatalf("usage: interrupt FILE N PROGRAM ARG...")
+		ts.Fatalf("usage: interrupt WHEN N PROGRAM ARG...")
 	}
-	file := ts.MkAbs(args[0])
+	wait, notTime := time.ParseDuration(args[0])
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ctx, cancel := context.WithTimeout(context.Background(), interruptPatience)
@@ -91,7 +91,8 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.WaitDelay = time.Second
 	inOwnProcessGroup(cmd)
 	ts.Check(cmd.Start())
-	for !exists(file) && ctx.Err() == nil {
+	time.Sleep(wait)
+	for notTime != nil && !exists(ts.MkAbs(args[0])) && ctx.Err() == nil {
 		time.Sleep(10 * time.Millisecond)
 	}
 	pressed := interruptGroup(cmd)
