@@ -3,13 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/sign"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
@@ -181,17 +180,9 @@ func readInput(name, what string) ([]byte, error) {
 	if strings.HasPrefix(name, "pkcs11:") || strings.Contains(name, "kms://") {
 		return nil, ui.Usage("", "%s %s: keys in hardware and key services are not supported by this program", what, ui.Quote(name))
 	}
-	f, err := os.Open(name)
+	b, err := bounded.ReadFile(name, maxInput)
 	if err != nil {
 		return nil, ui.Usage("", "reading the %s: %w", what, err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxInput+1))
-	if err != nil {
-		return nil, ui.Usage("", "reading the %s: %w", what, err)
-	}
-	if len(b) > maxInput {
-		return nil, ui.Usage("", "the %s %s is larger than %s", what, ui.Quote(name), ui.Size(maxInput))
 	}
 	return b, nil
 }

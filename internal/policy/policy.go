@@ -8,12 +8,11 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
@@ -181,19 +180,11 @@ func (t Trust) sigstore() (verify.Verifier, error) {
 // maxFile bounds a file of keys, certificates or trusted roots, in bytes.
 const maxFile = 16 << 20
 
-// readFile reads a file that the user named, of at most maxFile bytes.
+// readFile reads a file that the user named.
 func readFile(name, what string) ([]byte, error) {
-	f, err := os.Open(name)
+	b, err := bounded.ReadFile(name, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the %s: %w", ErrConfig, what, err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w: reading the %s: %w", ErrConfig, what, err)
-	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("%w: the %s %q is larger than %d bytes", ErrConfig, what, name, maxFile)
 	}
 	return b, nil
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
@@ -48,7 +49,7 @@ func signsFile(entries []gitrepo.Entry, name, file string) bool {
 	model := strings.TrimSuffix(name, ".sig")
 	for _, e := range entries {
 		if e.Path == model {
-			raw, err := readBounded(file)
+			raw, err := bounded.ReadRegular(file, oms.MaxBundleSize)
 			if err != nil {
 				return false
 			}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/durable"
@@ -186,7 +187,7 @@ func sha256Of(m *oms.Manifest, t *tree.Tree) func(path string) []byte {
 // alreadySigned says whether the signature file holds this signer's signature
 // of the very same statement.
 func (p *Place) alreadySigned(ctx context.Context, m *oms.Manifest, signer sign.Signer) (bool, error) {
-	raw, err := readBounded(p.Signature)
+	raw, err := bounded.ReadRegular(p.Signature, oms.MaxBundleSize)
 	if err != nil {
 		return false, nil // it is not there, or nothing that could be a signature: it will be replaced
 	}

@@ -3,11 +3,9 @@ package walk
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"slices"
 
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -87,51 +85,18 @@ func signedPaths(m *oms.Manifest) map[string]bool {
 
 // readSignature reads the signature file, bounded.
 func readSignature(p *Place) ([]byte, error) {
-	raw, err := readBounded(p.Signature)
+	raw, err := bounded.ReadRegular(p.Signature, oms.MaxBundleSize)
 	switch {
 	case notExist(err):
 		return nil, ui.Unsigned("git model-sign makes one; --signature names one that lies elsewhere",
 			"%s: no signature there", ui.Quote(p.signatureName()))
-	case errors.Is(err, oms.ErrFormat):
+	case errors.Is(err, bounded.ErrTooLarge):
 		return nil, ui.Failed("", "%w", err)
 	case err != nil:
 		return nil, ui.Trouble("", "reading the signature: %w", err)
 	}
 	return raw, nil
 }
-
-// readBounded reads a regular file of at most oms.MaxBundleSize bytes.
-func readBounded(path string) ([]byte, error) {
-	f, err := openNoBlock(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, oms.MaxBundleSize+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > oms.MaxBundleSize {
-		return nil, tooLarge{info.Size()}
-	}
-	return b, nil
-}
-
-// tooLarge is the format error of a signature file beyond the bound.
-type tooLarge struct{ size int64 }
-
-func (e tooLarge) Error() string {
-	return fmt.Sprintf("the signature is %d bytes long, expected at most %d", e.size, oms.MaxBundleSize)
-}
-
-func (e tooLarge) Unwrap() error { return oms.ErrFormat }
 
 // signatureError gives a verifier's error the exit code that it deserves: what
 // is wrong with the signature is a verdict, what is wrong with the world is not.
@@ -152,9 +117,4 @@ func trustError(err error) error {
 		return ui.Usage("", "%w", err)
 	}
 	return ui.Trouble("", "%w", err)
-}
-
-// openNoBlock opens a file for reading and does not hang on a named pipe.
-func openNoBlock(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|nonBlock, 0)
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package walk
+package bounded
 
 // nonBlock has no meaning where opening a file never waits.
 const nonBlock = 0

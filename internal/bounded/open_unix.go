@@ -1,6 +1,6 @@
 //go:build unix
 
-package walk
+package bounded
 
 import "syscall"
 
