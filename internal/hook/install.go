@@ -62,8 +62,8 @@ func newSetup(ctx context.Context, o InstallOptions) (*setup, error) {
 	return s, nil
 }
 
-// Install has git call the program when a clone, a checkout, a merge or a rebase ends. It changes all or
-// nothing: where one hook cannot be added, the error is an [Error] that says what to do.
+// Install has git call the program when a clone, a checkout, a merge or a rebase ends. Where one hook
+// cannot be added nothing is changed, and the error is an [Error] that says what to do.
 //
 // Where everything is as it has to be nothing is written. Where git has become new enough for
 // configured hooks since, they take the place of the scripts.
@@ -158,14 +158,15 @@ func (s *setup) useTemplate(ctx context.Context, p *place) error {
 	if p.mechanism != TemplateFolder {
 		return nil
 	}
-	s.result.hint("clones that are already there do not change: run git model-sign install --local in them")
-	if p.template == nil || p.set {
-		return nil
+	if p.template != nil && !p.set {
+		if err := s.file.set(ctx, templateKey, filepath.ToSlash(p.template.path)); err != nil {
+			return err
+		}
+		s.result.done("set %s (%s)", templateKey, s.Scope)
 	}
-	if err := s.file.set(ctx, templateKey, filepath.ToSlash(p.template.path)); err != nil {
-		return err
+	if len(s.result.Done) > 0 {
+		s.result.hint("clones that are already there do not change: run git model-sign install --local in them")
 	}
-	s.result.done("set %s (%s)", templateKey, s.Scope)
 	return nil
 }
 

@@ -12,49 +12,51 @@ import (
 // userScript is a hook that somebody has written, to which our lines can be added.
 const userScript = "#!/bin/sh\n# exit codes do not matter here\necho mine >>\"$HOME/mine\"\n"
 
-// found are the states in which an installation may find a home folder and a repository.
+// found are the states in which an installation may find a home folder and a repository, and the scopes to which
+// they matter.
 var found = []struct {
-	name  string
-	build func(h *home, repository string)
+	name   string
+	scopes []Scope
+	build  func(h *home, repository string)
 }{
-	{"nothing", func(*home, string) {}},
-	{"a configuration", func(h *home, _ string) {
+	{"nothing", []Scope{Local, Global, System}, func(*home, string) {}},
+	{"a configuration", []Scope{Global}, func(h *home, _ string) {
 		h.write(filepath.Join(h.dir, ".gitconfig"), "[user]\n\tname = A\n\n# the end\n")
 	}},
-	{"a configuration in the XDG folder", func(h *home, _ string) {
+	{"a configuration in the XDG folder", []Scope{Global}, func(h *home, _ string) {
 		h.write(filepath.Join(h.dir, ".config", "git", "config"), "[init]\n\tdefaultBranch = trunk\n")
 	}},
-	{"an empty configuration", func(h *home, _ string) {
+	{"an empty configuration", []Scope{Global}, func(h *home, _ string) {
 		h.write(filepath.Join(h.dir, ".gitconfig"), "")
 	}},
-	{"a system configuration", func(h *home, _ string) {
+	{"a system configuration", []Scope{System}, func(h *home, _ string) {
 		h.write(os.Getenv("GIT_CONFIG_SYSTEM"), "[core]\n\tautocrlf = false\n")
 	}},
-	{"hooks of the user's own", func(h *home, r string) {
+	{"hooks of the user's own", []Scope{Local}, func(h *home, r string) {
 		h.writeMode(filepath.Join(r, ".git", "hooks", "post-checkout"), userScript, 0o750)
 		h.writeMode(filepath.Join(r, ".git", "hooks", "post-merge"), strings.TrimSuffix(userScript, "\n"), 0o755)
 		h.writeMode(filepath.Join(r, ".git", "hooks", "pre-commit"), "#!/usr/bin/python3\n", 0o755)
 	}},
-	{"a template folder of the user's own", func(h *home, _ string) {
+	{"a template folder of the user's own", []Scope{Global, System}, func(h *home, _ string) {
 		h.writeMode(filepath.Join(h.dir, "template", "hooks", "post-checkout"), userScript, 0o755)
 		h.write(filepath.Join(h.dir, "template", "description"), "x\n")
 		h.git(h.root, "config", "--global", "init.templateDir", "~/template")
 	}},
-	{"an empty template folder", func(h *home, _ string) {
+	{"an empty template folder", []Scope{Global}, func(h *home, _ string) {
 		h.git(h.root, "config", "--global", "init.templateDir", filepath.Join(h.dir, "template"))
 		h.write(filepath.Join(h.dir, "template", "description"), "x\n")
 	}},
-	{"core.hooksPath for all repositories", func(h *home, _ string) {
+	{"core.hooksPath for all repositories", []Scope{Local, Global, System}, func(h *home, _ string) {
 		h.writeMode(filepath.Join(h.dir, "hooks", "post-merge"), userScript, 0o755)
 		h.git(h.root, "config", "--global", "core.hooksPath", filepath.Join(h.dir, "hooks"))
 	}},
-	{"core.hooksPath to a folder that is not there", func(h *home, _ string) {
+	{"core.hooksPath to a folder that is not there", []Scope{Global}, func(h *home, _ string) {
 		h.git(h.root, "config", "--global", "core.hooksPath", filepath.Join(h.dir, "some", "hooks"))
 	}},
-	{"core.hooksPath of the repository", func(h *home, r string) {
+	{"core.hooksPath of the repository", []Scope{Local, Global}, func(h *home, r string) {
 		h.git(r, "config", "core.hooksPath", filepath.Join(h.root, "elsewhere"))
 	}},
-	{"git-lfs's hooks", func(h *home, r string) {
+	{"git-lfs's hooks", []Scope{Local}, func(h *home, r string) {
 		for event, text := range h.lfsTexts() {
 			h.writeMode(filepath.Join(r, ".git", "hooks", string(event)), string(text)+"\n", 0o755)
 		}
@@ -81,7 +83,7 @@ func (h *home) lfsTexts() map[Event][]byte {
 // leaves what was found.
 func TestInstallAndUninstall(t *testing.T) {
 	for _, state := range found {
-		for _, scope := range []Scope{Local, Global, System} {
+		for _, scope := range state.scopes {
 			t.Run(state.name+"/"+string(scope), func(t *testing.T) {
 				h := newHome(t)
 				repository := h.model("model")

@@ -70,6 +70,12 @@ var refusals = []struct {
 			h.writeMode(filepath.Join(r, "tools", "hooks", string(event)), "#!/bin/sh\ngit model-sign hook "+string(event)+" \"$@\"\n", 0o755)
 		}
 	}},
+	{"a linked folder of the project", Local, func(h *home, r string) {
+		h.writeMode(filepath.Join(r, "tools", "hooks", "pre-commit"), userScript, 0o755)
+		if err := os.Symlink("../tools/hooks", filepath.Join(r, ".git", "hooks")); err != nil {
+			h.t.Fatal(err)
+		}
+	}, "hooks/post-merge", nil},
 	{"hooks for all repositories, and one of them", Local, func(h *home, _ string) {
 		h.git(h.root, "config", "--global", "core.hooksPath", filepath.Join(h.dir, "hooks"))
 	}, "install --global", nil},

@@ -76,27 +76,37 @@ func (s *setup) repository(ctx context.Context) (*place, error) {
 	if top, err := s.git.output(ctx, "rev-parse", "--show-toplevel"); err == nil {
 		p.worktree = filepath.FromSlash(top)
 	}
+	if p.hooks, err = s.namedHooks(ctx, p.worktree, own); err != nil {
+		return nil, err
+	}
+	// A folder that core.hooksPath names may be part of the project, and so may a linked one.
+	p.project = p.worktree != "" && within(p.worktree, p.hooks) && !within(filepath.Dir(own), p.hooks)
+	return p, usable(p.hooks)
+}
+
+// namedHooks is the folder that core.hooksPath names in a repository, or else its own.
+func (s *setup) namedHooks(ctx context.Context, worktree, own string) (string, error) {
 	value, set, err := s.git.get(ctx, hooksPathKey, "--type=path")
 	if err != nil || !set {
-		return p, err
+		return own, err
 	}
 	wider, _, err := s.widerHooksPath(ctx)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if value == wider {
-		return nil, refuse("install it there as well: git model-sign install --global",
+		return "", refuse("install it there as well: git model-sign install --global",
 			"%s is set to %s for every repository, so git does not look into %s", hooksPathKey, value, own)
 	}
-	if p.hooks = filepath.FromSlash(value); !filepath.IsAbs(p.hooks) {
-		base := p.worktree
-		if base == "" {
-			base = filepath.Dir(own)
-		}
-		p.hooks = filepath.Join(base, p.hooks)
+	path := filepath.FromSlash(value)
+	switch {
+	case filepath.IsAbs(path):
+	case worktree != "":
+		path = filepath.Join(worktree, path)
+	default:
+		path = filepath.Join(filepath.Dir(own), path)
 	}
-	p.project = p.worktree != "" && within(p.worktree, p.hooks) && !within(filepath.Dir(own), p.hooks)
-	return p, usable(p.hooks)
+	return path, nil
 }
 
 // ownHooks is the folder in which a repository keeps its hooks, whatever core.hooksPath says.
@@ -152,7 +162,7 @@ func (s *setup) sharedHooks(ctx context.Context) (*place, error) {
 // usable refuses what is not a folder: core.hooksPath=/dev/null turns hooks off.
 func usable(path string) error {
 	if missing(path) == 0 && !folderExists(path) {
-		return refuse("git runs no hook like this; take the setting away, or use git 2.54 or newer", "%s is set to %s, which is not a folder", hooksPathKey, path)
+		return refuse("take the setting "+hooksPathKey+" away, or use git 2.54 or newer", "%s is where git looks for hooks, and is not a folder", path)
 	}
 	return nil
 }

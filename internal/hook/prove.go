@@ -53,7 +53,7 @@ func (d *doctor) prove(ctx context.Context) (err error) {
 		d.add("clone", Fail, fmt.Sprintf("a signed model was not verified, exit status %d: %s", code, said), "")
 		return nil
 	}
-	good := said
+	good := headline(said)
 	if err := p.checkProofLFS(ctx); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (d *doctor) prove(ctx context.Context) (err error) {
 		d.add("clone", Fail, fmt.Sprintf("cloning a changed model ended with exit status %d, expected 1: %s", code, said), "")
 	default:
 		d.add("clone", OK, "a signed model was verified: "+good, "")
-		d.add("tampering", OK, "a changed model was refused: "+said, "")
+		d.add("tampering", OK, "a changed model was refused: "+headline(said), "")
 	}
 	return nil
 }
@@ -197,17 +197,28 @@ func (p *proof) run(ctx context.Context, dir string, args []string) (code int, s
 	return cmd.ProcessState.ExitCode(), gist(out), nil
 }
 
-// gist is what a program said, on one line and not without end.
+// gist is what a program said, with single spaces and not without end.
 func gist(out []byte) string {
-	const most = 400
-	said := strings.Join(strings.Fields(strings.ToValidUTF8(string(out), "?")), " ")
+	const most = 1000
+	var lines []string
+	for line := range strings.Lines(strings.ToValidUTF8(string(out), "?")) {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, strings.Join(words, " "))
+		}
+	}
+	said := strings.Join(lines, "\n")
 	if len(said) > most {
-		said = strings.ToValidUTF8(said[:most], "") + " …"
+		said = strings.ToValidUTF8(said[:most], "") + " ..."
 	}
 	if said == "" {
 		return "it said nothing"
 	}
 	return said
+}
+
+func headline(s string) string {
+	first, _, _ := strings.Cut(s, "\n")
+	return first
 }
 
 // checkProofLFS sees whether git-lfs has got all of its hooks in a new clone, and takes them for its own.
