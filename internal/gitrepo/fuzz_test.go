@@ -47,9 +47,12 @@ func FuzzParseAttributes(f *testing.F) {
 	f.Add("a\x00filter\x00lfs\x00a\x00text\x00unset\x00b\x00filter\x00unspecified\x00")
 	f.Add("a\x00filter\x00")
 	f.Fuzz(func(t *testing.T, out string) {
-		attributes, err := parseAttributes(out)
-		if err == nil && strings.Count(out, "\x00")%3 != 0 {
-			t.Errorf("%q is taken for triples: %v", out, attributes)
+		var read strings.Builder
+		err := parseAttributes(out, func(path, name, value string) {
+			read.WriteString(path + "\x00" + name + "\x00" + value + "\x00")
+		})
+		if err == nil && !strings.Contains(out, "\x00"+AttrUnspecified+"\x00") && read.String() != out {
+			t.Errorf("%q is read as %q", out, read.String())
 		}
 	})
 }

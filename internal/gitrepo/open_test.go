@@ -76,6 +76,21 @@ func TestOpen(t *testing.T) {
 			t.Setenv("GIT_WORK_TREE", "r")
 			return filepath.Join("r", "sub"), Repository{Top: dir, Prefix: "sub"}
 		},
+		"GIT_DIR of a submodule, as its hooks see it": func(t *testing.T, s *gittest.Sandbox) (string, Repository) {
+			super := s.Init("super", map[string]string{"z": "1\n"})
+			s.Git(super, "submodule", "--quiet", "add", s.Init("r", files), "m")
+			dir := filepath.Join(super, "m")
+			gitDir := filepath.Join(super, ".git", "modules", "m")
+			t.Chdir(dir)
+			t.Setenv("GIT_DIR", gitDir)
+			return filepath.Join(dir, "sub"), Repository{Top: dir, Prefix: "sub", GitDir: gitDir}
+		},
+		"worktree of a bare repository": func(t *testing.T, s *gittest.Sandbox) (string, Repository) {
+			bare := s.Path("project", ".bare")
+			s.Git(s.Dir, "clone", "-q", "--bare", s.Init("r", files), bare)
+			s.Git(bare, "worktree", "add", "-q", s.Path("project", "main"), "main")
+			return s.Path("project", "main"), Repository{Top: s.Path("project", "main"), GitDir: filepath.Join(bare, "worktrees", "main"), CommonDir: bare}
+		},
 		"GIT_DIR of another repository": func(t *testing.T, s *gittest.Sandbox) (string, Repository) {
 			dir := s.Init("r", files)
 			other := s.Init("other", map[string]string{"z": "1\n"})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -195,6 +196,7 @@ func (r *linuxRoot) open(name string, listed entry) (digest.File, error) {
 	}
 	f := &linuxFile{fd: fd, name: name}
 	info, err := f.stat()
+	f.opened.Store(info)
 	if err == nil {
 		err = replaced(entry{mode: info.Mode(), size: info.Size(), id: identity{dev: uint64(info.st.Dev), ino: info.st.Ino}}, listed)
 	}
@@ -211,6 +213,9 @@ func (r *linuxRoot) open(name string, listed entry) (digest.File, error) {
 type linuxFile struct {
 	fd   int
 	name string
+	// opened is what was seen when the file was opened. The first Stat gives it
+	// out, as whoever opens a file begins with that.
+	opened atomic.Pointer[linuxInfo]
 }
 
 func (f *linuxFile) ReadAt(p []byte, off int64) (n int, err error) {
@@ -241,7 +246,14 @@ func (f *linuxFile) Close() error {
 // Fd returns the file descriptor, valid until Close.
 func (f *linuxFile) Fd() uintptr { return uintptr(f.fd) }
 
-func (f *linuxFile) Stat() (fs.FileInfo, error) { return f.stat() }
+// Stat returns what fstat says, at the first call what it said when the file was
+// opened.
+func (f *linuxFile) Stat() (fs.FileInfo, error) {
+	if info := f.opened.Swap(nil); info != nil {
+		return info, nil
+	}
+	return f.stat()
+}
 
 func (f *linuxFile) stat() (*linuxInfo, error) {
 	info := &linuxInfo{name: f.name}

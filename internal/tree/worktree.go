@@ -103,7 +103,7 @@ func (w *worktree) read(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var lfsErr, othersErr error
 	wg.Go(func() {
-		if w.lfs, lfsErr = lfsPaths(ctx, w.repo, w.regular()); lfsErr != nil {
+		if w.lfs, lfsErr = w.repo.PathsWithAttribute(ctx, w.regular(), "filter", lfsFilter); lfsErr != nil {
 			cancel()
 		}
 	})
@@ -162,26 +162,12 @@ func (w *worktree) regular() []string {
 
 func isFileMode(mode uint32) bool { return mode == gitrepo.ModeFile || mode == gitrepo.ModeExecutable }
 
-// lfsPaths returns those of the paths that attributes send through Git LFS.
-func lfsPaths(ctx context.Context, repo *gitrepo.Repository, paths []string) (map[string]bool, error) {
-	attributes, err := repo.Attributes(ctx, paths, "filter")
-	if err != nil {
-		return nil, err
-	}
-	found := make(map[string]bool, len(attributes))
-	for path, values := range attributes {
-		if values["filter"] == lfsFilter {
-			found[path] = true
-		}
-	}
-	return found, nil
-}
-
 // lfsFilter is the value of the filter attribute that git-lfs sets up.
 const lfsFilter = "lfs"
 
 // addTracked looks at each tracked path in the worktree, folder by folder.
 func (w *worktree) addTracked(ctx context.Context) error {
+	w.tree.Files = make([]File, 0, len(w.entries))
 	var folders []string
 	byFolder := make(map[string][]gitrepo.Entry)
 	for _, e := range w.entries {
