@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -80,7 +81,11 @@ func condition(cond string) (bool, error) {
 		return gitIsAtLeast(least)
 	}
 	if cond == "mounts" {
-		return exec.Command("unshare", "-m", "true").Run() == nil, nil
+		err := exec.Command("unshare", "-m", "true").Run()
+		if err != nil && os.Getenv("CI") == "true" {
+			return false, fmt.Errorf("required where CI=true: a mount namespace: %w", err)
+		}
+		return err == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
 }
