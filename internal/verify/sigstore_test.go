@@ -65,6 +65,9 @@ func TestSigstore(t *testing.T) {
 			cp := entry(o).at("inclusionProof", "checkpoint")
 			cp["envelope"] = strings.Replace(cp["envelope"].(string), "\n", "x\n", 1)
 		}, verify.ErrLog, ""},
+		"proof": {func(o object) {
+			o.at("verificationMaterial", "tlogEntries", "inclusionProof")["hashes"] = []string{base64.StdEncoding.EncodeToString(make([]byte, 32))}
+		}, verify.ErrLog, ""},
 		"promise": {func(o object) { entry(o).at("inclusionPromise").flip("signedEntryTimestamp") }, verify.ErrLog, "not enough verified log entries"},
 		"no time": {func(o object) { delete(entry(o), "inclusionPromise") }, verify.ErrLog, "log entry integrated timestamps: 0 < 1"},
 		"entry twice": {func(o object) {
@@ -174,7 +177,7 @@ func TestSigstoreTrust(t *testing.T) {
 	})
 	t.Run("logged too late", func(t *testing.T) {
 		s := instance.Signer(t, alice, issuer)
-		s.Delay = time.Hour
+		s.Delay = 30 * time.Minute
 		mustRefuse(t, s.Bundle(t, payload(t)), verify.ErrExpired, "certificate was not valid", identityVerifier(t, alice, issuer, root))
 	})
 	t.Run("hostile identity", func(t *testing.T) {
