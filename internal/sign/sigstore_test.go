@@ -8,11 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/sign"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms/omstest"
@@ -277,6 +280,26 @@ func TestServices(t *testing.T) {
 				t.Errorf("error is not one printable line: %q", err)
 			}
 		})
+	}
+}
+
+// TestPublicServices chooses among those of the public instance.
+func TestPublicServices(t *testing.T) {
+	dir := filepath.Join(omstest.Corpus(t), "sigstore")
+	b, err := os.ReadFile(filepath.Join(dir, "signing_config.v0.2.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := root.NewSigningConfigFromJSON(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := connect(t.Context(), config, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.authority.url != "https://fulcio.sigstore.dev" || len(s.logs) != 1 || !strings.HasSuffix(s.logs[0].url, ".sigstore.dev") {
+		t.Errorf("chosen are %+v", s)
 	}
 }
 
