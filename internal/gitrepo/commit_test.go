@@ -144,7 +144,7 @@ func TestCommitStates(t *testing.T) {
 		},
 		"signed": func(t *testing.T, c *committing) {
 			c.Git(c.dir, "config", "commit.gpgSign", "true")
-			c.Git(c.dir, "config", "gpg.program", gittest.Script(c.Sandbox, "gpg", `cat >/dev/null; echo "[GNUPG:] SIG_CREATED " >&2; echo "-----BEGIN PGP SIGNATURE-----"; echo; echo "-----END PGP SIGNATURE-----"`))
+			c.Git(c.dir, "config", "gpg.program", gittest.Script(c.Sandbox, "gpg", `cat >/dev/null; echo >&2; echo "[GNUPG:] SIG_CREATED " >&2; echo "-----BEGIN PGP SIGNATURE-----"; echo; echo "-----END PGP SIGNATURE-----"`))
 		},
 		"hooks": func(t *testing.T, c *committing) {
 			// A hook must see paths as git gives them, globs included.
@@ -184,8 +184,7 @@ func (c *committing) reopen(t *testing.T, dir string) {
 
 func TestFirstCommit(t *testing.T) {
 	s := gittest.New(t)
-	dir := s.Path("r")
-	s.Git(s.Dir, "init", "-q", dir)
+	dir := s.Empty("r")
 	s.WriteFiles(dir, map[string]string{"staged": "1\n", "model.sig": "1\n"})
 	s.Git(dir, "add", "staged")
 	r, err := Open(t.Context(), dir)

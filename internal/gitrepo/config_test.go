@@ -201,8 +201,7 @@ func TestRemote(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := gittest.New(t)
-			dir := s.Path("r")
-			s.Git(s.Dir, "init", "-q", dir)
+			dir := s.Empty("r")
 			for _, kv := range c.config {
 				s.Git(dir, "config", "--add", kv[0], kv[1])
 			}

@@ -27,6 +27,17 @@ func FuzzParseStage(f *testing.F) {
 	})
 }
 
+func FuzzParseDebug(f *testing.F) {
+	f.Add("a b\x00  ctime: 0:0\n  mtime: 0:0\n  dev: 0\tino: 0\n  uid: 0\tgid: 0\n  size: 0\tflags: 20004000\nc\nd\x00\n\n\n\nflags: 0\n")
+	f.Add("a\x00flags: 1\n")
+	f.Fuzz(func(t *testing.T, out string) {
+		intents, err := parseDebug(out)
+		if err == nil && len(intents) > strings.Count(out, "\x00") {
+			t.Errorf("%v read from %q", intents, out)
+		}
+	})
+}
+
 func FuzzParseStatus(f *testing.F) {
 	f.Add("1 .M N... 100644 100644 100644 a b a b\x00? x y\x00u UU N... 1 2 3 4 5 6 7 c\x002 R. N... 1 2 3 4 5 R100 new\x00old\x00# branch\x00! ignored\x00")
 	f.Add("1 .\x00")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -98,30 +99,75 @@ const (
 	emptySHA256 = "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813"
 )
 
-// markIntentToAdd finds the entries that are only an intent to add. ls-files
-// does not tell; for diff-files such a path is an addition.
+// markIntentToAdd finds the entries that are only an intent to add, which
+// ls-files does not tell. They stand on the empty blob.
 func (g gitReader) markIntentToAdd(ctx context.Context, entries []Entry, under string) error {
 	empty := func(e Entry) bool { return e.Stage == 0 && (e.OID == emptySHA1 || e.OID == emptySHA256) }
-	some := false
-	for _, e := range entries {
-		some = some || empty(e)
-	}
-	if !some || g.r.Top == "" {
+	if g.r.Top == "" || !slices.ContainsFunc(entries, empty) {
 		return nil
+	}
+	intents, err := g.intents(ctx, under)
+	if err != nil {
+		return err
+	}
+	for i, e := range entries {
+		entries[i].IntentToAdd = empty(e) && intents[e.Path]
+	}
+	return nil
+}
+
+// intents returns the set of paths that are an intent to add. For diff-files
+// such a path is an addition from git 2.28 on. Before, only the flags tell which
+// ls-files prints for debugging, in a form that may change in a version that is
+// still to come.
+func (g gitReader) intents(ctx context.Context, under string) (map[string]bool, error) {
+	major, minor, err := Version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if major == 2 && minor < 28 {
+		out, err := g.r.git.output(ctx, nil, underPath([]string{"ls-files", "--debug", "--full-name", "-z", "--"}, under)...)
+		if err != nil {
+			return nil, err
+		}
+		return parseDebug(string(out))
 	}
 	out, err := g.r.git.output(ctx, nil, underPath([]string{"diff-files", "--name-only", "--diff-filter=A", "--no-renames", "--no-ext-diff",
 		"--ignore-submodules=all", "-z", "--"}, under)...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	added := map[string]bool{}
-	for path := range strings.SplitSeq(string(out), "\x00") {
+	for _, path := range splitNUL(string(out)) {
 		added[path] = true
 	}
-	for i := range entries {
-		entries[i].IntentToAdd = empty(entries[i]) && added[entries[i].Path]
+	return added, nil
+}
+
+// intentFlag is the bit of an entry in git's memory that marks an intent to add.
+const intentFlag = 1 << 29
+
+// parseDebug reads records `<path> NUL` and five lines, the last of which ends in
+// `flags: <hex>`, and returns the paths with intentFlag.
+func parseDebug(out string) (map[string]bool, error) {
+	intents := map[string]bool{}
+	for out != "" {
+		path, rest, ok := strings.Cut(out, "\x00")
+		var line string
+		for range 5 {
+			line, rest, _ = strings.Cut(rest, "\n")
+		}
+		_, hex, hasFlags := strings.Cut(line, "flags: ")
+		flags, err := strconv.ParseUint(hex, 16, 64)
+		if !ok || !hasFlags || err != nil {
+			return nil, fmt.Errorf("git ls-files --debug: %w: %q", errRecord, line)
+		}
+		if flags&intentFlag != 0 {
+			intents[path] = true
+		}
+		out = rest
 	}
-	return nil
+	return intents, nil
 }
 
 // underPath adds a path to a command's arguments, unless it means all.

@@ -195,7 +195,7 @@ func TestOpenRefusals(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 	t.Run("not ours", func(t *testing.T) {
-		s.NeedGit(2, 36, "a check of ownership")
+		gittest.New(t).NeedGit(2, 36, "a check of ownership")
 		t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
 		_, err := Open(t.Context(), dir)
 		if !errors.Is(err, ErrDubiousOwnership) || !strings.Contains(err.Error(), "safe.directory "+dir) {
@@ -222,8 +222,7 @@ func TestOpenRefusals(t *testing.T) {
 
 func TestUnbornAndOddStates(t *testing.T) {
 	s := gittest.New(t)
-	dir := s.Path("r")
-	s.Git(s.Dir, "init", "-q", dir)
+	dir := s.Empty("r")
 	r, err := Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

@@ -52,7 +52,6 @@ func New(t testing.TB) *Sandbox {
 		t.Setenv(name, value)
 	}
 	s := &Sandbox{TB: t, Dir: dir}
-	s.Git(dir, "config", "--global", "init.defaultBranch", "main")
 	s.Git(dir, "config", "--global", "core.autocrlf", "false")
 	s.Git(dir, "config", "--global", "protocol.file.allow", "always")
 	s.Git(dir, "config", "--global", "advice.detachedHead", "false")
@@ -110,10 +109,18 @@ func (s *Sandbox) WriteFiles(dir string, files map[string]string) {
 // Init makes a repository with files in its first commit.
 func (s *Sandbox) Init(name string, files map[string]string, args ...string) string {
 	s.Helper()
-	dir := s.Path(name)
-	s.Git(s.Dir, append(append([]string{"init", "-q"}, args...), dir)...)
+	dir := s.Empty(name, args...)
 	s.WriteFiles(dir, files)
 	s.CommitAll(dir, "first")
+	return dir
+}
+
+// Empty makes a repository without commits, its branch being main.
+func (s *Sandbox) Empty(name string, args ...string) string {
+	s.Helper()
+	dir := s.Path(name)
+	s.Git(s.Dir, append(append([]string{"init", "-q"}, args...), dir)...)
+	s.Git(dir, "symbolic-ref", "HEAD", "refs/heads/main")
 	return dir
 }
 
