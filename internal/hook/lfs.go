@@ -3,6 +3,7 @@ package hook
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,21 +46,21 @@ func isLFS(event Event, content []byte) bool {
 // lfsTexts asks the git-lfs of this machine for the text of its hooks. The result is empty where there
 // is no git-lfs.
 func lfsTexts(ctx context.Context) (map[Event][]byte, error) {
-	g := git{env: anywhere()}
-	if _, err := g.output(ctx, "lfs", "version"); err != nil {
-		return nil, ctx.Err()
-	}
 	dir, err := os.MkdirTemp("", "git-model-sign-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	g.dir = dir
+	g := git{dir: dir, env: anywhere()}
 	if _, err := g.output(ctx, "init", "-q", "--template="); err != nil {
 		return nil, err
 	}
 	// It prints the hooks and writes nothing; the repository is there because it will not do so without one.
 	out, err := g.output(ctx, "-c", "core.hooksPath="+filepath.Join(dir, "hooks"), "lfs", "update", "--manual")
+	var failed *gitError
+	if errors.As(err, &failed) && strings.Contains(failed.stderr, "is not a git command") {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking git-lfs for its hooks: %w", err)
 	}
