@@ -2,7 +2,6 @@ package gitrepo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,6 +59,10 @@ func configGet(ctx context.Context, g git, key string) (string, bool, error) {
 }
 
 func configGetAll(ctx context.Context, g git, key string) ([]string, error) {
+	// git has one exit status for a key that is not set and for what is no key.
+	if strings.Trim(key, ".") != key || !strings.Contains(key, ".") {
+		return nil, fmt.Errorf("%q is no configuration key", key)
+	}
 	out, err := configOutput(ctx, g, nil, "--get-all", key)
 	return splitNUL(out), err
 }
@@ -67,8 +70,7 @@ func configGetAll(ctx context.Context, g git, key string) ([]string, error) {
 // configOutput runs `git config`. That nothing was found is no error.
 func configOutput(ctx context.Context, g git, stdin io.Reader, args ...string) (string, error) {
 	out, err := g.output(ctx, stdin, append([]string{"config", "-z"}, args...)...)
-	var e *CommandError
-	if errors.As(err, &e) && e.ExitCode == 1 && e.Stderr == "" {
+	if exitedWith(err, 1) {
 		return "", nil
 	}
 	return string(out), err

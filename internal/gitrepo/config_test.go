@@ -28,6 +28,7 @@ func TestConfig(t *testing.T) {
 	t.Setenv("GIT_CONFIG_COUNT", "1")
 	t.Setenv("GIT_CONFIG_KEY_0", "modelsign.env")
 	t.Setenv("GIT_CONFIG_VALUE_0", "yes")
+	t.Setenv("GIT_TRACE", "1") // says much on standard error
 	r, err := Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +68,10 @@ func TestConfig(t *testing.T) {
 	if got, err := ConfigGetAll(t.Context(), dir, "modelsign.hash"); err != nil || !slices.Equal(got, []string{"blake3", "sha256"}) {
 		t.Errorf("hash = %q, %v", got, err)
 	}
-	if _, _, err := r.ConfigGet(t.Context(), "nodot"); err == nil {
-		t.Error("a key that git refuses is taken for one that is not set")
+	for _, key := range []string{"nodot", "", ".", "a.", ".a"} {
+		if _, _, err := r.ConfigGet(t.Context(), key); err == nil {
+			t.Errorf("%q is taken for a key that is not set", key)
+		}
 	}
 	s.Write(dir, ".git/config", "[broken\n")
 	if _, err := r.ConfigURLMatch(t.Context(), "modelsign", ""); err == nil {

@@ -156,7 +156,7 @@ func discover(ctx context.Context, g git) (*Repository, error) {
 		return nil, fmt.Errorf("git rev-parse: answer %q is not understood", out)
 	}
 	if facts[0] != SHA1 && facts[0] != SHA256 {
-		return nil, tooOld(ctx, g)
+		return nil, tooOld(ctx)
 	}
 	r := &Repository{ObjectFormat: facts[0], Bare: facts[1] == "true", git: g}
 	r.GitDir = absolute(g.dir, parts[1])

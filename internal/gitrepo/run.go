@@ -107,12 +107,12 @@ func (g git) output(ctx context.Context, stdin io.Reader, args ...string) ([]byt
 	return out.Bytes(), err
 }
 
-// stream runs a reading command and hands its standard output to read while it runs. An error
-// of read ends git and is what stream returns.
+// stream runs a reading command and hands its standard output to read while it
+// runs. An error of read ends git and is what stream returns.
 func (g git) stream(ctx context.Context, stdin io.Reader, read func(*bufio.Reader) error, args ...string) error {
-	ctx, cancel := context.WithCancel(ctx)
+	running, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd, err := g.reading(ctx, args...)
+	cmd, err := g.reading(running, args...)
 	if err != nil {
 		return err
 	}

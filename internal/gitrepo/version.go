@@ -33,7 +33,7 @@ func parseVersion(s string) (major, minor int, err error) {
 }
 
 // tooOld makes the error for a git that lacks what MinVersion has.
-func tooOld(ctx context.Context, _ git) error {
+func tooOld(ctx context.Context) error {
 	major, minor, err := Version(ctx)
 	if err != nil {
 		return err
