@@ -12,7 +12,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -124,7 +123,7 @@ func statusOf(problem error) Status {
 // single file is called "." in many signatures, and by its name in others.
 func (c *comparison) nameInTree(r oms.Resource) string {
 	if r.Path == oms.SingleFile && c.tree.Single {
-		return path.Base(c.tree.Files[0].Path)
+		return c.tree.Name // there need not be a file: it may be a problem, or gone
 	}
 	return r.Path
 }

@@ -140,7 +140,8 @@ func TestCompareNamesDigests(t *testing.T) {
 
 func TestCompareSingleFile(t *testing.T) {
 	single := folder(file("model.onnx", "weights"))
-	single.Single = true
+	single.Single, single.Name = true, "model.onnx"
+	link := &tree.Tree{Name: "model.onnx", Single: true, Problems: []tree.Problem{{Path: "model.onnx", Err: tree.ErrSymlink}}}
 	for _, name := range []string{oms.SingleFile, "model.onnx"} {
 		m, err := oms.NewManifest("model.onnx", byFiles, []oms.Resource{{Path: name, Digest: hash("weights")}})
 		if err != nil {
@@ -149,6 +150,10 @@ func TestCompareSingleFile(t *testing.T) {
 		r, err := check.Compare(t.Context(), m, single, digest.Hasher{}, check.Options{})
 		if err != nil || findings(r) != "model.onnx read" {
 			t.Errorf("resource %q: %s, %v", name, findings(r), err)
+		}
+		r, err = check.Compare(t.Context(), m, link, digest.Hasher{}, check.Options{})
+		if err != nil || findings(r) != "model.onnx refused" {
+			t.Errorf("resource %q, a link in its place: %s, %v", name, findings(r), err)
 		}
 	}
 	other, err := oms.NewManifest("other.onnx", byFiles, []oms.Resource{{Path: "other.onnx", Digest: hash("weights")}})
