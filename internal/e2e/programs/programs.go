@@ -28,7 +28,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, raceFlags...)
+	args := append([]string{"build", "-buildvcs=false", "-o", dir + string(filepath.Separator)}, raceFlags...)
 	if os.Getenv("GOCOVERDIR") != "" {
 		args = append(args, "-cover")
 	}
