@@ -118,8 +118,11 @@ func parsePageMark(page []byte) (scope Scope, folders int, ok bool) {
 // uninstallPages removes the pages that were installed for the scope.
 func (s *setup) uninstallPages(ctx context.Context) error {
 	dirs := s.pageFolders()
-	if path, _ := pageFound(ctx); path != "" {
-		dirs = append(dirs, filepath.Dir(path))
+	if home, err := os.UserHomeDir(); err == nil && s.Scope == Global && s.ManDir == "" {
+		// The program may have been somewhere else in the user's home then. What is elsewhere is somebody else's.
+		if path, _ := pageFound(ctx); path != "" && within(home, path) {
+			dirs = append(dirs, filepath.Dir(path))
+		}
 	}
 	for _, dir := range dirs {
 		levels := 0

@@ -53,6 +53,32 @@ func TestManualElsewhere(t *testing.T) {
 	h.same(before, h.snapshot(false, h.root))
 }
 
+// TestManualMoved uninstalls with a program that has moved since, at home; pages outside of it belong to others.
+func TestManualMoved(t *testing.T) {
+	need(t, "man", "it finds the pages")
+	for name, ours := range map[string]bool{"home": true, "elsewhere": false} {
+		t.Run(name, func(t *testing.T) {
+			h := newHome(t)
+			o := h.options(Global, "")
+			o.ManDir = ""
+			old := filepath.Join(h.root, name, "tools", "bin")
+			t.Setenv("PATH", old+string(filepath.ListSeparator)+os.Getenv("PATH"))
+			o.Executable = filepath.Join(old, "git-model-sign")
+			h.place(o.Executable)
+			h.install(o)
+			page := filepath.Join(h.root, name, "tools", "share", "man", "man1", "git-model-sign.1")
+			if found, _ := pageFound(t.Context()); found != page {
+				t.Fatalf("man finds %q, want %q", found, page)
+			}
+			o.Executable = h.executable()
+			h.uninstall(o)
+			if _, err := os.Stat(page); (err != nil) != ours {
+				t.Errorf("%s: %v", page, err)
+			}
+		})
+	}
+}
+
 func TestManualOfOthers(t *testing.T) {
 	h := newHome(t)
 	o := h.options(Global, "")
