@@ -33,8 +33,8 @@ type Commit struct {
 // It is `git commit -m <message> -- <path>`, so the user's hooks, identity,
 // commit.gpgSign, commit.cleanup and everything else apply as they do there.
 // With a message given git does not open an editor, and therefore does not use
-// commit.template either; a prepare-commit-msg hook is told that the message
-// came from -m. See CommitTemplate.
+// commit.template either (see CommitTemplate); a prepare-commit-msg hook is told
+// that the message came from -m.
 //
 // It returns ErrInProgress during a merge, rebase, cherry-pick or revert, where
 // git makes no partial commit; ErrNothingToCommit where the file is as HEAD has
@@ -219,9 +219,9 @@ func (r *Repository) describeHead(ctx context.Context) (Commit, error) {
 	return Commit{ID: strings.TrimSpace(string(out)), Short: strings.TrimSpace(string(short))}, err
 }
 
-// CommitTemplate returns the content of the user's commit.template, "" if there
-// is none. git shows it in an editor only, so a caller that opens none may want
-// to take from it what its users are asked to write.
+// CommitTemplate returns what the user's commit.template asks to be written in
+// a message, without the comments in it, "" if there is none. git itself shows a
+// template in an editor only, so whoever opens none puts it into the message.
 func (r *Repository) CommitTemplate(ctx context.Context) (string, error) {
 	name, set, err := r.ConfigGet(ctx, "commit.template")
 	if err != nil || !set || name == "" {
@@ -233,6 +233,15 @@ func (r *Repository) CommitTemplate(ctx context.Context) (string, error) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(r.base(), name)
 	}
-	b, err := os.ReadFile(name)
-	return string(b), err
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("reading commit.template: %w", err)
+	}
+	defer f.Close()
+	// git knows what begins a comment for this user.
+	out, err := r.git.output(ctx, io.LimitReader(f, maxTemplate), "stripspace", "--strip-comments")
+	return string(out), err
 }
+
+// maxTemplate bounds what is read of a commit template, in bytes.
+const maxTemplate = 64 << 10

@@ -392,10 +392,18 @@ func TestCommitTemplate(t *testing.T) {
 	if got, err := c.r.CommitTemplate(t.Context()); got != "" || err != nil {
 		t.Errorf("without one: %q, %v", got, err)
 	}
-	c.Write(c.dir, "../home/template", "Ticket:\n")
+	c.Write(c.dir, "../home/template", "\n\n# what for\nTicket:  \n; not a comment here\n\n\n\nReviewed-by:\n\n")
 	c.Git(c.dir, "config", "commit.template", "~/template")
-	if got, err := c.r.CommitTemplate(t.Context()); got != "Ticket:\n" || err != nil {
+	if got, err := c.r.CommitTemplate(t.Context()); got != "Ticket:\n; not a comment here\n\nReviewed-by:\n" || err != nil {
 		t.Errorf("template %q, %v", got, err)
+	}
+	c.Git(c.dir, "config", "core.commentChar", ";")
+	if got, err := c.r.CommitTemplate(t.Context()); got != "# what for\nTicket:\n\nReviewed-by:\n" || err != nil {
+		t.Errorf("template with another comment character %q, %v", got, err)
+	}
+	c.Git(c.dir, "config", "commit.template", "none")
+	if got, err := c.r.CommitTemplate(t.Context()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a template that is not there: %q, %v", got, err)
 	}
 }
 

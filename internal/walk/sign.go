@@ -39,7 +39,8 @@ type SignOptions struct {
 // Sign signs the model at p: it lists, refuses what must not be signed, hashes,
 // signs, writes the signature whole or not at all, and commits it.
 func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
-	commit := o.Commit && p.Repo != nil && within(p.Repo.Top, p.Signature)
+	signature, inRepo := p.signatureInRepo()
+	commit := o.Commit && inRepo
 	if commit {
 		if err := p.Repo.CheckCommittable(ctx); err != nil {
 			return nil, ui.Trouble("finish it first, or use --no-commit", "committing the signature: %w", err)
@@ -72,7 +73,7 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 		done.Signer = o.Signer.Describe()
 	}
 	if commit {
-		err = p.commit(ctx, done, o)
+		err = p.commit(ctx, signature, done, o)
 	}
 	return done, err
 }
@@ -222,14 +223,24 @@ func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.S
 	return nil
 }
 
-// commit commits the signature file alone.
-func (p *Place) commit(ctx context.Context, done *ui.Signing, o SignOptions) error {
-	rel, err := filepath.Rel(p.Repo.Top, p.Signature)
+// signatureInRepo is the signature's path in the repository, and whether its
+// worktree is where it lies, by whatever links that is named.
+func (p *Place) signatureInRepo() (string, bool) {
+	if p.Repo == nil {
+		return "", false
+	}
+	path, err := p.Repo.PathOf(p.Signature)
+	return path, err == nil
+}
+
+// commit commits the signature file alone, by its path in the repository.
+func (p *Place) commit(ctx context.Context, signature string, done *ui.Signing, o SignOptions) error {
+	text, err := p.message(ctx, done, o)
 	if err != nil {
-		return ui.Trouble("", "committing the signature: %w", err)
+		return err
 	}
 	made, err := p.Repo.CommitFile(ctx, gitrepo.CommitOptions{
-		Path: filepath.ToSlash(rel), Message: message(done, o), Amend: o.Amend,
+		Path: signature, Message: text, Amend: o.Amend,
 		Stdin: o.Input, Stderr: o.Output,
 		Stdout: io.Discard, // git's summary: what was committed is told by the caller
 	})
@@ -245,14 +256,23 @@ func (p *Place) commit(ctx context.Context, done *ui.Signing, o SignOptions) err
 }
 
 // message is the user's commit message, or one that says what was signed and by
-// whom. A commit that is amended keeps its own.
-func message(done *ui.Signing, o SignOptions) string {
+// whom, with what the user's commit.template asks for. A commit that is amended
+// keeps its own.
+func (p *Place) message(ctx context.Context, done *ui.Signing, o SignOptions) (string, error) {
 	if o.Message != "" || o.Amend {
-		return o.Message
+		return o.Message, nil
+	}
+	template, err := p.Repo.CommitTemplate(ctx)
+	if err != nil {
+		return "", ui.Trouble("the signature is written and complete; commit it when that is mended", "%w", err)
 	}
 	root := done.Manifest.RootDigest()
-	return fmt.Sprintf("Sign model: %s, %s\n\nSigner: %s\nRoot digest: sha256:%x\n",
+	text := fmt.Sprintf("Sign model: %s, %s\n\nSigner: %s\nRoot digest: sha256:%x\n",
 		ui.Plural(done.Files, "file"), ui.Size(done.Bytes), done.Signer, root)
+	if template != "" {
+		text += "\n" + template
+	}
+	return text, nil
 }
 
 // size is the sum of the model's files in bytes.
