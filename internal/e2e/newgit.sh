@@ -40,9 +40,11 @@ if [ -n "${MODELSIGN_PROGRAMS-}" ]; then
 	cp -R "$MODELSIGN_PROGRAMS" "$work/programs"
 fi
 
-# The mounts are gone with the namespace.
+# The mounts are gone with the namespace. The folder is mounted on itself because a test that unshares mounts in
+# turn wants / to be a mount point.
 # shellcheck disable=SC2016
 exec_in_root='
+	mount --bind "$1" "$1"
 	mount -t proc proc "$1/proc"
 	mount --rbind /dev "$1/dev"
 	root=$1 folder=$2
