@@ -83,11 +83,19 @@ func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Termina
 		t.Verdict(v)
 		worst = worse(worst, v.ExitCode())
 	}
+	if n, first, err := walk.Uncovered(ctx, repo, places, maxUncovered); err != nil {
+		return err
+	} else if n > 0 {
+		t.Uncovered(n, first)
+	}
 	if worst != ui.ExitOK {
 		return cli.Exit(worst)
 	}
 	return nil
 }
+
+// maxUncovered is how many files without a signature are named.
+const maxUncovered = 3
 
 // worse is the exit code that says more: a failed verification before any
 // other trouble.

@@ -18,7 +18,7 @@ func setupKeygen(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 	curve := flags.String("curve", "P-256", "the key's `CURVE`: P-256, P-384 or P-521")
 	plain := flags.Bool("no-passphrase", false, "leave the private key unencrypted")
 
-	return func(_ context.Context, args []string) error {
+	return func(ctx context.Context, args []string) error {
 		private := "model-sign.key"
 		switch len(args) {
 		case 0:
@@ -34,7 +34,7 @@ func setupKeygen(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if err := absent(private, public); err != nil {
 			return err
 		}
-		passphrase, err := newPassphrase(*plain)
+		passphrase, err := newPassphrase(ctx, *plain)
 		if err != nil {
 			return err
 		}
@@ -46,6 +46,7 @@ func setupKeygen(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 			return err
 		}
 		if err := create(public, publicPEM, 0o644); err != nil {
+			os.Remove(private) // half a pair would be in the way of the next
 			return err
 		}
 		t.Result("private key %s", ui.Quote(private))
@@ -56,11 +57,11 @@ func setupKeygen(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 }
 
 // newPassphrase asks for the passphrase of a new key, unless there is to be none.
-func newPassphrase(plain bool) ([]byte, error) {
+func newPassphrase(ctx context.Context, plain bool) ([]byte, error) {
 	if plain {
 		return nil, nil
 	}
-	passphrase, err := ui.NewPassphrase("Passphrase for the new key: ")
+	passphrase, err := ui.NewPassphrase(ctx, "Passphrase for the new key: ")
 	switch {
 	case errors.Is(err, ui.ErrNoTerminal):
 		return nil, ui.Usage("set MODELSIGN_PASSPHRASE, or use --no-passphrase", "%w", err)

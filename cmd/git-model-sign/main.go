@@ -44,6 +44,10 @@ func commands() []command {
 	}
 }
 
+// reserved are words that are commands elsewhere or will be: no model is signed
+// because a folder happens to have such a name.
+var reserved = []string{"status", "log", "trust", "bench", "quarantine", "monitor", "help"}
+
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	cmd := commands()[0]
@@ -59,6 +63,9 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 		known := commands()
 		if i := slices.IndexFunc(known, func(c command) bool { return c.name == args[0] }); i >= 0 {
 			cmd, args = known[i], args[1:]
+		} else if slices.Contains(reserved, args[0]) {
+			t.Fail(ui.Usage("for a folder of that name write ./"+args[0], "this version has no command %q", args[0]))
+			return ui.ExitUsage
 		}
 	}
 	flags := cli.NewFlagSet(cmd.name)

@@ -53,7 +53,7 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 		if err != nil {
 			return err
 		}
-		signer, err := method.Signer(flags)
+		signer, err := method.Signer(ctx, flags)
 		if err != nil {
 			return err
 		}

@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	flags.StringVar(&o.repoType, "repo-type", string(hub.Model), "the `TYPE` of a cached repository: model, dataset or space")
 	flags.StringArrayVar(&o.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
 	flags.BoolVar(&o.strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
+	flags.BoolVar(&o.strict.RequireRead, "require-read", false, "fail for files that are not downloaded, though their LFS pointers promise the signed content")
 	o.output.Register(flags)
 	return cli.Command{
 		Usage:   "hf-model-verify [<options>] <repo-id | path>",

@@ -54,8 +54,12 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 // snapshot finds what name is: a path wins over a repository id; nil means a
 // path that is no snapshot of a cache.
 func (o *options) snapshot(name string) (*hub.Snapshot, error) {
+	cache, err := hub.CacheDir(os.Getenv)
+	if err != nil {
+		return nil, ui.Trouble("", "%w", err)
+	}
 	if _, err := os.Stat(name); err == nil {
-		return hub.SnapshotOf(name), nil
+		return hub.SnapshotOf(cache, name), nil
 	}
 	t := hub.RepoType(o.repoType)
 	if t != hub.Model && t != hub.Dataset && t != hub.Space {
@@ -63,10 +67,6 @@ func (o *options) snapshot(name string) (*hub.Snapshot, error) {
 	}
 	if !hub.IsRepoID(name) {
 		return nil, ui.Usage("a repository id is org/name", "%s: neither a path nor a repository id", ui.Quote(name))
-	}
-	cache, err := hub.CacheDir(os.Getenv)
-	if err != nil {
-		return nil, ui.Trouble("", "%w", err)
 	}
 	s, err := hub.FindSnapshot(cache, t, name, o.revision)
 	switch {

@@ -44,6 +44,13 @@ func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*
 	case err != nil:
 		return nil, ui.Trouble("", "reading git config modelsign.*: %w", err)
 	}
+	for name := range pathKeys {
+		for i, value := range values[name] {
+			if values[name][i], err = gitrepo.ExpandPath(ctx, value); err != nil {
+				return nil, ui.Usage("", "git config modelsign.%s: %w", name, err)
+			}
+		}
+	}
 	return &Config{URL: url, values: values}, nil
 }
 
@@ -58,6 +65,12 @@ func dir(repo *gitrepo.Repository) string {
 // Get returns the values of modelsign.<name>, the strongest last. The name is
 // in lower case and without hyphens.
 func (c *Config) Get(name string) []string { return c.values[name] }
+
+// pathKeys are the keys, as git config lists them, whose values are files.
+var pathKeys = map[string]bool{
+	"privatekey": true, "signingcertificate": true, "certificatechain": true, "publickey": true,
+	"trustconfig": true, "trustedroot": true,
+}
 
 // pathFlags are the options whose values are files.
 var pathFlags = map[string]bool{

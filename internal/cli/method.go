@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -63,12 +64,12 @@ func (m *SignMethod) FillFrom(config *Config, flags *pflag.FlagSet) error {
 }
 
 // Signer is the signer that the options ask for.
-func (m *SignMethod) Signer(flags *pflag.FlagSet) (sign.Signer, error) {
+func (m *SignMethod) Signer(ctx context.Context, flags *pflag.FlagSet) (sign.Signer, error) {
 	if err := m.contradiction(flags); err != nil {
 		return nil, err
 	}
 	if m.privateKey != "" {
-		return m.keySigner()
+		return m.keySigner(ctx)
 	}
 	return m.sigstoreSigner()
 }
@@ -97,13 +98,13 @@ func firstChanged(flags *pflag.FlagSet, names []string) string {
 	return names[slices.IndexFunc(names, flags.Changed)]
 }
 
-func (m *SignMethod) keySigner() (sign.Signer, error) {
+func (m *SignMethod) keySigner(ctx context.Context) (sign.Signer, error) {
 	pem, err := readInput(m.privateKey, "private key")
 	if err != nil {
 		return nil, err
 	}
 	key, err := sign.NewKey(pem, func() ([]byte, error) {
-		return ui.Passphrase(fmt.Sprintf("Passphrase for %s: ", ui.Quote(m.privateKey)))
+		return ui.Passphrase(ctx, fmt.Sprintf("Passphrase for %s: ", ui.Quote(m.privateKey)))
 	})
 	if err != nil {
 		return nil, ui.Usage(keyHint(err), "private key %s: %w", ui.Quote(m.privateKey), err)

@@ -42,10 +42,13 @@ func (c Command) Execute(ctx context.Context, args []string, t *ui.Terminal) int
 	} else {
 		err = c.Run(ctx, c.Flags.Args())
 	}
+	var said Exit
+	if broken := t.Broken(); broken != nil && (err == nil || errors.As(err, &said)) {
+		err = broken
+	}
 	if ctx.Err() != nil {
 		err = ui.Trouble("", "interrupted; nothing was left half-written")
 	}
-	var said Exit
 	switch {
 	case err == nil:
 		return ui.ExitOK

@@ -2,6 +2,7 @@
 package durable
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,10 +10,11 @@ import (
 
 // WriteFile puts data into the file called name, in place of what was there. A
 // reader sees the old content or the new one, never a part; after an error or a
-// crash the old content is still there. The folder must exist.
+// crash the old content is still there. The folder must exist. The umask takes
+// from perm what it takes from any new file.
 func WriteFile(name string, data []byte, perm os.FileMode) (err error) {
 	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, ".tmp-"+filepath.Base(name)+"-*")
+	f, err := os.OpenFile(filepath.Join(dir, ".tmp-"+filepath.Base(name)+"-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return err
 	}
@@ -23,9 +25,6 @@ func WriteFile(name string, data []byte, perm os.FileMode) (err error) {
 		}
 	}()
 	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Chmod(perm); err != nil {
 		return err
 	}
 	if err = f.Sync(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -47,8 +48,17 @@ func (r *Repository) ConfigURLMatch(ctx context.Context, section, url string) (m
 	return configURLMatch(ctx, r.git, section, url)
 }
 
-// configGit runs git in a folder that need not be part of a repository.
-func configGit(dir string) git { return git{dir: dir, env: readEnv(os.Environ())} }
+// configGit runs git in a folder that need not be part of a repository. Without
+// a folder no repository's configuration is read, the current one's neither: any
+// folder with the right names in it passes for a bare repository, and its config
+// may have come with a download.
+func configGit(dir string) git {
+	env := readEnv(os.Environ())
+	if dir == "" {
+		env = with(withoutLocal(env), "GIT_DIR", filepath.Join(os.DevNull, "no-repository"))
+	}
+	return git{dir: dir, env: env}
+}
 
 func configGet(ctx context.Context, g git, key string) (string, bool, error) {
 	all, err := configGetAll(ctx, g, key)

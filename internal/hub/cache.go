@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 )
 
 // ErrNotCached says that the cache does not hold what was asked for.
@@ -107,6 +109,9 @@ func FindSnapshot(cache string, t RepoType, id, rev string) (*Snapshot, error) {
 	return &Snapshot{Type: t, ID: id, Commit: hash, Path: path, Blobs: filepath.Join(folder, "blobs")}, nil
 }
 
+// maxRef is the largest ref that is read, in bytes; one holds a commit.
+const maxRef = 100
+
 // readRef reads the commit that a branch or tag was at when it was downloaded.
 func readRef(folder, rev string) (string, error) {
 	if !revision.MatchString(rev) {
@@ -117,7 +122,7 @@ func readRef(folder, rev string) (string, error) {
 			return "", errors.New("no name of a branch, a tag or a commit")
 		}
 	}
-	b, err := os.ReadFile(filepath.Join(folder, "refs", filepath.FromSlash(rev)))
+	b, err := bounded.ReadRegular(filepath.Join(folder, "refs", filepath.FromSlash(rev)), maxRef)
 	if err != nil {
 		return "", ErrNotCached
 	}
@@ -128,9 +133,10 @@ func readRef(folder, rev string) (string, error) {
 	return hash, nil
 }
 
-// SnapshotOf recognises the folder of a snapshot by where it lies; nil for any
-// other folder.
-func SnapshotOf(path string) *Snapshot {
+// SnapshotOf recognises the folder of a snapshot by where it lies in the cache;
+// nil for any other folder. A folder elsewhere may have been named to look like
+// a repository for which there is a policy.
+func SnapshotOf(cache, path string) *Snapshot {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil
@@ -139,6 +145,11 @@ func SnapshotOf(path string) *Snapshot {
 	folder := filepath.Dir(snapshots)
 	kind, name, ok := strings.Cut(filepath.Base(folder), "s--")
 	t := RepoType(kind)
+	if real, err := os.Stat(cache); err != nil {
+		return nil
+	} else if holds, err := os.Stat(filepath.Dir(folder)); err != nil || !os.SameFile(real, holds) {
+		return nil
+	}
 	if !ok || !commit.MatchString(hash) || filepath.Base(snapshots) != "snapshots" || (t != Model && t != Dataset && t != Space) {
 		return nil
 	}

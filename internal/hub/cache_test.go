@@ -64,7 +64,7 @@ func TestFindSnapshot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again := hub.SnapshotOf(s.Path)
+			again := hub.SnapshotOf(dir, s.Path)
 			if again == nil || *again != *s {
 				t.Errorf("SnapshotOf(%q) = %+v, want %+v", s.Path, again, s)
 			}
@@ -76,9 +76,10 @@ func TestFindSnapshot(t *testing.T) {
 }
 
 func TestSnapshotOfOtherFolders(t *testing.T) {
-	for _, path := range []string{"/models/x", "/c/models--a--b/snapshots/main", "/c/models--a--b/blobs/" + commit,
+	dir := cache(t, map[string]string{"elsewhere/models--a--b/snapshots/" + commit + "/f": "", "models--a--b/snapshots/main/f": ""})
+	for _, path := range []string{filepath.Join(dir, "elsewhere/models--a--b/snapshots", commit), filepath.Join(dir, "models--a--b/snapshots/main"), "/models/x", "/c/models--a--b/snapshots/main", "/c/models--a--b/blobs/" + commit,
 		"/c/other--a--b/snapshots/" + commit, "/c/models--..--b/snapshots/" + commit} {
-		if s := hub.SnapshotOf(path); s != nil {
+		if s := hub.SnapshotOf(dir, path); s != nil {
 			t.Errorf("SnapshotOf(%q) = %+v, want nil", path, s)
 		}
 	}

@@ -79,12 +79,16 @@ func FromConfig(get func(name string) []string) (Trust, error) {
 	return t, nil
 }
 
+// nonEmpty is a list of values; an empty one takes back those before it, as
+// elsewhere in git config.
 func nonEmpty(values []string) []string {
 	var out []string
 	for _, v := range values {
-		if v != "" {
-			out = append(out, v)
+		if v == "" {
+			out = nil
+			continue
 		}
+		out = append(out, v)
 	}
 	return out
 }
@@ -196,8 +200,14 @@ func HowTo(url string) string {
 	if url != "" {
 		key += url + "."
 	}
-	return "with a key:      git config --global " + key + "publicKey ~/keys/maintainer.pub\n" +
-		"with Sigstore:   git config --global " + key + "identity maintainer@example.com\n" +
-		"                 git config --global " + key + "identityProvider https://accounts.google.com\n" +
+	quote := func(name string) string {
+		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/._-@+%~") == "" {
+			return key + name
+		}
+		return "'" + strings.ReplaceAll(key+name, "'", `'\''`) + "'" // a URL may come from a submodule, and this is to be pasted
+	}
+	return "with a key:      git config --global " + quote("publicKey") + " ~/keys/maintainer.pub\n" +
+		"with Sigstore:   git config --global " + quote("identity") + " maintainer@example.com\n" +
+		"                 git config --global " + quote("identityProvider") + " https://accounts.google.com\n" +
 		"only this once:  git model-sign verify --public-key FILE, or --identity ID --identity-provider URL"
 }

@@ -11,8 +11,9 @@ import (
 
 // addLink takes in a symbolic link: as the file that it leads to where that is
 // allowed, else as a problem. A link to a folder is not followed, as the
-// reference signer does not either: what lies in that folder is no part of the
-// model under the link's name, and there are no cycles to run in.
+// reference signer does not either: there are no cycles to run in. But nobody would
+// vouch for what lies in that folder, so such a link is a problem even where
+// links are allowed.
 func (l *listing) addLink(f File) {
 	where := filepath.Join(l.root, filepath.FromSlash(f.Path))
 	if l.tree.Single {
@@ -29,7 +30,7 @@ func (l *listing) addLink(f File) {
 		l.problem(f.Path, fmt.Errorf("%w that leads nowhere: %w", ErrSymlink, cause(err)), "")
 		return
 	case target.IsDir():
-		l.warn(f.Path, fmt.Errorf("%w to a folder, which is not followed", ErrSymlink))
+		l.problem(f.Path, fmt.Errorf("%w to a folder, which is not followed", ErrSymlink), "")
 		return
 	case !target.Mode().IsRegular():
 		l.problem(f.Path, fmt.Errorf("%w to what %w", ErrSymlink, ErrIrregular), "")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
 // Claim is what a signature says of itself, believed by nobody.
@@ -43,7 +44,7 @@ func (c *Claim) signer() string {
 		if c.Bundle.KeyHint == "" {
 			return "a key that is not named"
 		}
-		return "key SHA256:" + Quote(c.Bundle.KeyHint)
+		return "key " + verify.KeyID(c.Bundle.KeyHint)
 	}
 	leaf, err := x509.ParseCertificate(c.Bundle.Certificates[0])
 	if err != nil {
@@ -75,6 +76,9 @@ func quoteAll(names []string) string {
 	for i, n := range names {
 		if i > 0 {
 			s += ", "
+		}
+		if i == maxListed {
+			return s + fmt.Sprintf("and %d more", len(names)-maxListed)
 		}
 		s += Quote(n)
 	}

@@ -1,12 +1,15 @@
 package ui
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -92,6 +95,9 @@ func (v *Verdict) JSON() VerdictJSON {
 	out := VerdictJSON{SchemaVersion: SchemaVersion, ExitCode: v.ExitCode(), Verdict: verdictWord(v.ExitCode()),
 		Model: v.Model, Signature: v.Signature, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
 		Error: NewErrorJSON(v.Err)}
+	if v.unchecked() {
+		out.Verdict = "unchecked"
+	}
 	if r := v.Report; r != nil {
 		out.Counts = countsJSON(r)
 		out.Files = filesJSON(r)
@@ -181,10 +187,25 @@ func tagged(algorithm, digest string) string {
 
 // WriteJSON writes v as one indented object and a newline.
 func WriteJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	// What is not printable can only stand in strings, where JSON has an escape for it.
+	var text strings.Builder
+	for _, r := range b.String() {
+		if !unprintable(r) {
+			text.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&text, `\u%04x`, unit)
+		}
+	}
+	if _, err := io.WriteString(w, text.String()); err != nil {
 		return fmt.Errorf("writing JSON: %w", err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,42 +18,49 @@ const passphraseVariable = "MODELSIGN_PASSPHRASE"
 var ErrNoTerminal = errors.New("no terminal to ask for the passphrase on, and " + passphraseVariable + " is not set")
 
 // Passphrase takes a passphrase from MODELSIGN_PASSPHRASE, or asks for it on
-// the terminal, whatever the standard streams are.
-func Passphrase(prompt string) ([]byte, error) {
-	if s := os.Getenv(passphraseVariable); s != "" {
-		return []byte(s), nil
-	}
-	tty, err := openTerminal()
+// the terminal, whatever the standard streams are. The variable is taken out of
+// the environment, so that no program that is started later sees it.
+func Passphrase(ctx context.Context, prompt string) ([]byte, error) {
+	answers, err := ask(ctx, prompt)
 	if err != nil {
-		return nil, ErrNoTerminal
+		return nil, err
 	}
-	defer tty.Close()
-	return tty.ask(prompt)
+	return answers[0], nil
 }
 
-// NewPassphrase asks for a passphrase twice, or takes it from
-// MODELSIGN_PASSPHRASE.
-func NewPassphrase(prompt string) ([]byte, error) {
+// NewPassphrase is Passphrase for a passphrase that is made up now, and asks for
+// it twice.
+func NewPassphrase(ctx context.Context, prompt string) ([]byte, error) {
+	answers, err := ask(ctx, prompt, "Once more: ")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(answers[0], answers[len(answers)-1]) {
+		return nil, errors.New("the two passphrases differ")
+	}
+	return answers[0], nil
+}
+
+// ask gets an answer to each prompt, or the one that the environment holds.
+func ask(ctx context.Context, prompts ...string) ([][]byte, error) {
 	if s := os.Getenv(passphraseVariable); s != "" {
-		return []byte(s), nil
+		os.Unsetenv(passphraseVariable)
+		return [][]byte{[]byte(s)}, nil
 	}
 	tty, err := openTerminal()
 	if err != nil {
 		return nil, ErrNoTerminal
 	}
 	defer tty.Close()
-	first, err := tty.ask(prompt)
-	if err != nil {
-		return nil, err
+	var answers [][]byte
+	for _, prompt := range prompts {
+		answer, err := tty.ask(ctx, prompt)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, answer)
 	}
-	second, err := tty.ask("Once more: ")
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(first, second) {
-		return nil, errors.New("the two passphrases differ")
-	}
-	return first, nil
+	return answers, nil
 }
 
 // terminal is the one that controls the process, whatever the standard streams are.
@@ -63,10 +71,29 @@ func (t *terminal) Close() {
 	t.out.Close()
 }
 
-// ask shows the prompt and reads a line that is not echoed.
-func (t *terminal) ask(prompt string) ([]byte, error) {
+// ask shows the prompt and reads a line that is not echoed. Where ctx ends
+// first, the terminal is left as it was found.
+func (t *terminal) ask(ctx context.Context, prompt string) ([]byte, error) {
+	fd := int(t.in.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
 	fmt.Fprint(t.out, prompt)
-	b, err := term.ReadPassword(int(t.in.Fd()))
-	fmt.Fprintln(t.out)
-	return b, err
+	defer fmt.Fprintln(t.out)
+	type line struct {
+		text []byte
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		read <- line{text, err}
+	}()
+	select {
+	case l := <-read:
+		return l.text, l.err
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), term.Restore(fd, before))
+	}
 }

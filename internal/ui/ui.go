@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -93,6 +95,8 @@ type Terminal struct {
 	Color bool
 	// Live says whether progress may be drawn on Err.
 	Live bool
+
+	broken error // the first error of writing to Out
 }
 
 // NewTerminal looks at the streams and the environment: progress only on a
@@ -105,35 +109,88 @@ func NewTerminal(out, err *os.File) *Terminal {
 
 // Result writes a line of the result to stdout.
 func (t *Terminal) Result(format string, args ...any) {
-	fmt.Fprintf(t.Out, t.Prefix+format+"\n", args...)
+	if err := t.line(t.Out, format, args...); err != nil && t.broken == nil {
+		t.broken = err
+	}
+}
+
+// Broken is the first error of writing a result, or nil: who asked for a result
+// and did not get it must not be told that all is well.
+func (t *Terminal) Broken() error {
+	if t.broken == nil {
+		return nil
+	}
+	return Trouble("", "writing the result: %w", t.broken)
 }
 
 // Note writes a remark that --quiet leaves out.
 func (t *Terminal) Note(format string, args ...any) {
 	if !t.Quiet {
-		fmt.Fprintf(t.Err, t.Prefix+format+"\n", args...)
+		t.line(t.Err, format, args...)
 	}
 }
 
 // Warn writes a warning; it is never left out.
 func (t *Terminal) Warn(format string, args ...any) {
-	fmt.Fprintf(t.Err, t.Prefix+t.paint(yellow, "warning:")+" "+format+"\n", args...)
+	t.line(t.Err, "%s "+format, append([]any{t.paint(yellow, "warning:")}, args...)...)
 }
 
 // Hint writes what the user can do, a line for each line of text.
 func (t *Terminal) Hint(text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintf(t.Err, "%s%s %s\n", t.Prefix, t.paint(yellow, "hint:"), line)
+		t.line(t.Err, "%s %s", t.paint(yellow, "hint:"), line)
 	}
 }
 
 // Fail writes an error with its hints. A joined error is one line each.
 func (t *Terminal) Fail(err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(t.Err, "%s%s %s\n", t.Prefix, t.paint(red, "error:"), line)
+		if strings.TrimSpace(line) != "" {
+			t.line(t.Err, "%s %s", t.paint(red, "error:"), line)
+		}
 	}
 	t.hints(err)
 }
+
+// line writes one line behind the prefix. Everything that is put into the format
+// loses what a terminal would obey, wherever it came from.
+func (t *Terminal) line(w io.Writer, format string, args ...any) error {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = escape(arg)
+		case error:
+			args[i] = escape(arg.Error())
+		case painted:
+		case fmt.Stringer:
+			args[i] = escape(arg.String())
+		}
+	}
+	_, err := fmt.Fprintf(w, t.Prefix+format+"\n", args...)
+	return err
+}
+
+// escape replaces what is not printable by its escape in Go's spelling, but for
+// the line feeds and tabs of longer texts.
+func escape(s string) string {
+	if strings.IndexFunc(s, unprintable) < 0 && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if unprintable(r) || r == utf8.RuneError {
+			quoted := strconv.Quote(s[i : i+size])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteRune(r)
+		}
+		i += size
+	}
+	return b.String()
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' }
 
 const (
 	red    = "\x1b[31m"
@@ -142,11 +199,14 @@ const (
 	reset  = "\x1b[0m"
 )
 
-func (t *Terminal) paint(color, s string) string {
+// painted is text of our own that may hold colours.
+type painted string
+
+func (t *Terminal) paint(color, s string) painted {
 	if !t.Color {
-		return s
+		return painted(s)
 	}
-	return color + s + reset
+	return painted(color + s + reset)
 }
 
 // Quote shows a name that came from outside: as it is where it is plain, and
@@ -200,4 +260,13 @@ func (t *Terminal) Check(state, name, detail, hint string) {
 	if hint != "" {
 		t.Hint(hint)
 	}
+}
+
+// Uncovered tells of tracked files that no signature is for.
+func (t *Terminal) Uncovered(n int, first []string) {
+	names := quoteAll(first)
+	if n > len(first) {
+		names += fmt.Sprintf(" and %d more", n-len(first))
+	}
+	t.Note("%s that no signature covers: %s", Plural(n, "tracked file"), names)
 }

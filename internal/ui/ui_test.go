@@ -57,6 +57,59 @@ func TestFail(t *testing.T) {
 	}
 }
 
+// Whatever text reaches the terminal, it cannot write there in our name.
+func TestNothingReachesTheTerminalRaw(t *testing.T) {
+	const hostile = "a\x1b[2K\rverified\u202e\u009b\xff"
+	const shown = `a\x1b[2K\rverified\u202e\u009b\xff`
+	term, stdout, stderr := terminal()
+	term.Result("%s %v", hostile, errors.New(hostile))
+	term.Note("%s", hostile)
+	term.Warn("%s", hostile)
+	term.Hint(hostile)
+	term.Fail(ui.Trouble(hostile, "%s", hostile))
+	if got, want := stdout.String(), shown+" "+shown+"\n"; got != want {
+		t.Errorf("stdout %q, want %q", got, want)
+	}
+	want := shown + "\nwarning: " + shown + "\nhint: " + shown + "\nerror: " + shown + "\nhint: " + shown + "\n"
+	if stderr.String() != want {
+		t.Errorf("stderr %q, want %q", stderr, want)
+	}
+	var out bytes.Buffer
+	if err := ui.WriteJSON(&out, map[string]string{"path": "a\u202e\u009b\U000e0001b"}); err != nil {
+		t.Fatal(err)
+	}
+	var back map[string]string
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["path"] != "a\u202e\u009b\U000e0001b" || strings.ContainsAny(out.String(), "\u202e\u009b\U000e0001") {
+		t.Errorf("JSON %q, %v", out.String(), err)
+	}
+}
+
+// full is a stream that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestBroken(t *testing.T) {
+	term := &ui.Terminal{Out: full{}, Err: full{}}
+	term.Note("nobody hears")
+	if term.Broken() != nil {
+		t.Error("a remark that was lost is no failure")
+	}
+	term.Result("nor this")
+	if err := term.Broken(); ui.Code(err) != ui.ExitTrouble || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("got %v, want trouble that names the cause", err)
+	}
+}
+
+func TestVerdictOfNothing(t *testing.T) {
+	term, stdout, _ := terminal()
+	v := verdict(t, check.File{Path: "a", Status: check.Sparse})
+	term.Verdict(v)
+	if strings.Contains(stdout.String(), "verified") || v.ExitCode() != ui.ExitOK || v.JSON().Verdict != "unchecked" {
+		t.Errorf("exit %d, %q, %s", v.ExitCode(), stdout, v.JSON().Verdict)
+	}
+}
+
 func TestCode(t *testing.T) {
 	for want, err := range map[int]error{
 		ui.ExitOK: nil, ui.ExitTrouble: errors.New("anything"), ui.ExitUsage: ui.Usage("", "x"),

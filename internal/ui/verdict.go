@@ -37,15 +37,25 @@ func (v *Verdict) ExitCode() int {
 	return ExitFailed
 }
 
+// unchecked says that there was nothing to check: everything lies outside the
+// sparse checkout.
+func (v *Verdict) unchecked() bool {
+	return v.Report != nil && len(v.Report.Files) > 0 && v.Report.Count(check.Sparse) == len(v.Report.Files)
+}
+
 // Verdict writes a verdict for people: one line that says it, and below it one
 // entry for each file that is not as signed.
 func (t *Terminal) Verdict(v *Verdict) {
+	defer t.leftOut(v)
 	if v.Err != nil {
 		t.noReport(v)
 		return
 	}
 	bad := v.Report.Failures()
-	if len(bad) == 0 {
+	if v.unchecked() {
+		t.Result("%s %s: %s outside the sparse checkout, signed by %s", t.paint(yellow, "unchecked"), Quote(v.Signature),
+			resources(len(v.Report.Files), v.Manifest), v.Signer)
+	} else if len(bad) == 0 {
 		t.Result("%s %s: %s as signed by %s (%s)", t.paint(green, "verified"), Quote(v.Signature),
 			resources(len(v.Report.Files), v.Manifest), v.Signer, howKnown(v.Report))
 	} else {
@@ -55,6 +65,23 @@ func (t *Terminal) Verdict(v *Verdict) {
 		t.finding(f, v.Report.Algorithm)
 	}
 	t.remarks(v.Report)
+}
+
+// leftOut tells what the signer left out, beside what every signer leaves out:
+// nobody vouches for that.
+func (t *Terminal) leftOut(v *Verdict) {
+	if v.Manifest == nil {
+		return
+	}
+	var paths []string
+	for _, p := range v.Manifest.Serialization.IgnorePaths {
+		if !oms.IsIgnored(p, oms.DefaultIgnored()) && !strings.HasSuffix(p, ".sig") {
+			paths = append(paths, p)
+		}
+	}
+	if len(paths) > 0 {
+		t.Note("left out of the signature by its signer: %s", quoteAll(paths))
+	}
 }
 
 // noReport writes why there is no report: as a verdict on stdout where the

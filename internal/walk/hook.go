@@ -1,9 +1,11 @@
 package walk
 
 import (
+	"bytes"
 	"context"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
@@ -26,7 +28,7 @@ func Signatures(ctx context.Context, repo *gitrepo.Repository) ([]*Place, error)
 	}
 	var places []*Place
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Path, ".sig") || e.SkipWorktree {
+		if !strings.HasSuffix(e.Path, ".sig") || e.SkipWorktree || e.Stage != 0 {
 			continue
 		}
 		file := filepath.Join(repo.Top, filepath.FromSlash(e.Path))
@@ -44,18 +46,42 @@ func Signatures(ctx context.Context, repo *gitrepo.Repository) ([]*Place, error)
 
 // signsFile says whether the tracked file called name is a model signature and
 // stands beside the tracked file that it is named for. Other programs make
-// files called FILE.sig as well.
+// files called FILE.sig as well. One that cannot be read may be a signature, and
+// is looked at: a verdict must not get lost by breaking it.
 func signsFile(entries []gitrepo.Entry, name, file string) bool {
 	model := strings.TrimSuffix(name, ".sig")
 	for _, e := range entries {
 		if e.Path == model {
 			raw, err := bounded.ReadRegular(file, oms.MaxBundleSize)
-			if err != nil {
-				return false
-			}
-			_, err = oms.ParseBundle(raw)
-			return err == nil
+			return err != nil || claimsToBeBundle(raw)
 		}
 	}
 	return false
+}
+
+// claimsToBeBundle says whether a file is meant as a Sigstore bundle, well
+// formed or not.
+func claimsToBeBundle(raw []byte) bool {
+	return bytes.Contains(raw, []byte("dsseEnvelope")) || bytes.Contains(raw, []byte("vnd.dev.sigstore.bundle"))
+}
+
+// Uncovered counts the tracked files of the worktree that none of the signatures
+// at places is for, and lists the first of them.
+func Uncovered(ctx context.Context, repo *gitrepo.Repository, places []*Place, most int) (n int, first []string, err error) {
+	entries, err := repo.Index(ctx, "")
+	if err != nil {
+		return 0, nil, ui.Trouble("", "looking for files without a signature: %w", err)
+	}
+	for _, e := range entries {
+		file := filepath.Join(repo.Top, filepath.FromSlash(e.Path))
+		covered := slices.ContainsFunc(places, func(p *Place) bool { return within(p.Path, file) || file == p.Signature })
+		if covered {
+			continue
+		}
+		n++
+		if len(first) < most {
+			first = append(first, e.Path)
+		}
+	}
+	return n, first, nil
 }

@@ -4,7 +4,8 @@
 //
 // It joins the rooms below it and owns what is between them: which files are
 // the model, where its signature lies, in which order things are refused. It
-// neither parses flags nor prints.
+// parses no flags, and leaves the result to be printed; what must be said before
+// there is one, a warning or progress, goes to the terminal that it is given.
 package walk
 
 import (
@@ -15,7 +16,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/tree"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
@@ -33,6 +36,9 @@ type Place struct {
 	Signature string
 	// Repo is the repository whose worktree holds the model; nil outside one.
 	Repo *gitrepo.Repository
+	// Internal says that the model lies in a bare repository or a git folder, and
+	// in no worktree.
+	Internal bool
 }
 
 // Locate finds out what name is. An empty signature means the usual place:
@@ -67,7 +73,8 @@ func Locate(ctx context.Context, name, signature string, noGit bool) (*Place, er
 	if noGit {
 		return p, nil
 	}
-	if p.Repo, err = worktree(ctx, p.folder()); err != nil {
+	p.Repo, p.Internal, err = worktree(ctx, p.folder())
+	if err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -81,24 +88,35 @@ func (p *Place) folder() string {
 	return p.Path
 }
 
-// worktree opens the repository whose worktree holds dir, or returns nil where
-// there is none: outside a repository, in a bare one, or in a git folder.
-func worktree(ctx context.Context, dir string) (*gitrepo.Repository, error) {
-	repo, err := gitrepo.Open(ctx, dir)
-	switch {
-	case errors.Is(err, gitrepo.ErrNotRepository), errors.Is(err, gitrepo.ErrNoGit) && !looksLikeWorktree(dir):
-		return nil, nil
-	case errors.Is(err, gitrepo.ErrNoGit):
-		return nil, ui.Trouble("install git, or use --no-git to take every file of the folder", "%w", err)
-	case errors.Is(err, gitrepo.ErrDubiousOwnership):
-		return nil, ui.Trouble("", "%w", err)
-	case err != nil:
-		return nil, ui.Trouble("", "%w", err)
+// worktree opens the repository whose worktree holds dir; nil where there is
+// none. A folder that looks like a bare repository may have come with the
+// worktree that it lies in, to be taken for a repository with a configuration of
+// its own: so the worktree around it is looked for. Where there is none, internal
+// says so.
+func worktree(ctx context.Context, dir string) (repo *gitrepo.Repository, internal bool, err error) {
+	for at := dir; ; {
+		repo, err = gitrepo.Open(ctx, at)
+		switch {
+		case errors.Is(err, gitrepo.ErrNotRepository), errors.Is(err, gitrepo.ErrNoGit) && !looksLikeWorktree(dir):
+			return nil, internal, nil
+		case errors.Is(err, gitrepo.ErrNoGit):
+			return nil, false, ui.Trouble("install git, or use --no-git to take every file of the folder", "%w", err)
+		case err != nil:
+			return nil, false, ui.Trouble("", "%w", err)
+		}
+		if repo.Top != "" {
+			if within(repo.GitDir, dir) || within(repo.CommonDir, dir) {
+				return nil, true, nil
+			}
+			return repo, false, nil
+		}
+		internal = true
+		if above := filepath.Dir(repo.GitDir); above != repo.GitDir && within(repo.GitDir, at) {
+			at = above
+			continue
+		}
+		return nil, true, nil
 	}
-	if repo.Top == "" || within(repo.GitDir, dir) {
-		return nil, nil
-	}
-	return repo, nil
 }
 
 // looksLikeWorktree says whether dir or a folder above it holds a .git, for the
@@ -153,9 +171,41 @@ func (p *Place) Ignored(paths []string) ([]string, error) {
 			return nil, ui.Usage("an ignore path is absolute or relative to the current folder, and lies in the model",
 				"--ignore-paths %s: not inside the model %s", ui.Quote(given), ui.Quote(p.Name))
 		}
+		if strings.ContainsAny(rel, "*?[") {
+			return nil, ui.Usage("ignore paths are exact names, with all below them; the signature format allows no patterns",
+				"--ignore-paths %s: holds a character of a pattern", ui.Quote(given))
+		}
 		out = append(out, filepath.ToSlash(rel))
 	}
 	return out, nil
+}
+
+// siblings are the other signatures for the same folder, relative to the model.
+// Each is for the files and not for the others, which may come and go; only what
+// is a well-formed signature passes for one.
+func (p *Place) siblings() ([]string, error) {
+	if p.Single {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(p.Path)
+	if err != nil {
+		return nil, ui.Trouble("", "looking for signatures: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		name := e.Name()
+		if name != SignatureName && !strings.HasSuffix(name, SignatureSuffix) || filepath.Join(p.Path, name) == p.Signature || !e.Type().IsRegular() {
+			continue
+		}
+		raw, err := bounded.ReadRegular(filepath.Join(p.Path, name), oms.MaxBundleSize)
+		if err != nil {
+			continue // it is compared as any other file
+		}
+		if _, err := oms.ParseBundle(raw); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 // signatureName is the signature's path as the user would type it.

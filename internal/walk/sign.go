@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -39,6 +40,17 @@ type SignOptions struct {
 // Sign signs the model at p: it lists, refuses what must not be signed, hashes,
 // signs, writes the signature whole or not at all, and commits it.
 func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
+	if p.Internal {
+		return nil, ui.Usage("sign in a worktree; --no-git takes the folder for a plain one", "%s lies inside a git repository's own folder", ui.Quote(p.Name))
+	}
+	if err := p.replaceable(); err != nil {
+		return nil, err
+	}
+	siblings, err := p.siblings()
+	if err != nil {
+		return nil, err
+	}
+	o.Serialization.IgnorePaths = append(siblings, o.Serialization.IgnorePaths...)
 	signature, inRepo := p.signatureInRepo()
 	commit := o.Commit && inRepo
 	if commit {
@@ -76,6 +88,42 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 		err = p.commit(ctx, signature, done, o)
 	}
 	return done, err
+}
+
+// replaceable refuses to write the signature over anything that is not one.
+func (p *Place) replaceable() error {
+	const hint = "choose another name with --signature, or move that file away"
+	name := ui.Quote(p.signatureName())
+	info, err := os.Lstat(p.Signature)
+	switch {
+	case notExist(err):
+		return p.outsideGit(name)
+	case err != nil:
+		return ui.Trouble("", "looking at the signature's place: %w", err)
+	case !info.Mode().IsRegular():
+		return ui.Usage(hint, "%s is no regular file, and is not written over", name)
+	}
+	raw, err := bounded.ReadRegular(p.Signature, oms.MaxBundleSize)
+	if err == nil {
+		_, err = oms.ParseBundle(raw)
+	}
+	if err != nil {
+		return ui.Usage(hint, "%s is there already and is no model signature, and is not written over: %w", name, err)
+	}
+	return nil
+}
+
+// outsideGit refuses to put the signature among git's own files.
+func (p *Place) outsideGit(name string) error {
+	if p.Repo == nil {
+		return nil
+	}
+	for _, dir := range []string{p.Repo.GitDir, p.Repo.CommonDir} {
+		if within(dir, p.Signature) {
+			return ui.Usage("choose another place with --signature", "%s lies in git's own folder", name)
+		}
+	}
+	return nil
 }
 
 // signable refuses a tree that must not be signed, naming each file, and warns

@@ -54,8 +54,12 @@ func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) e
 		return signatureError(ctx, err)
 	}
 	v.Manifest, v.Signer = m, signer
+	siblings, err := p.siblings()
+	if err != nil {
+		return err
+	}
 	t, err := p.open(ctx, tree.Options{
-		Ignore:        slices.Concat(m.Serialization.IgnorePaths, o.Ignore),
+		Ignore:        slices.Concat(m.Serialization.IgnorePaths, siblings, o.Ignore),
 		Keep:          signedPaths(m),
 		LinksInto:     o.LinksInto,
 		AllowSymlinks: o.AllowSymlinks || m.Serialization.AllowSymlinks,
