@@ -100,7 +100,7 @@ func TestOlderEncoding(t *testing.T) {
 }
 
 func TestNewKeyRefused(t *testing.T) {
-	dir := filepath.Join("..", "sign", "testdata", "keys")
+	dir := filepath.Join("..", "..", "testdata", "keys")
 	rsa := block("PUBLIC KEY", rsaPublicKey(t))
 	for name, c := range map[string]struct {
 		pem  []byte
