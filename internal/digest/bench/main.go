@@ -1,11 +1,11 @@
 package main
-import ("context";"fmt";"os";"path/filepath";"time";"io";"crypto/sha256";"sync";"sort";"sync/atomic";"syscall"; "flag"; "github.com/git-model-sign/git-model-sign/internal/digest")
+import ("runtime/pprof";"context";"fmt";"os";"path/filepath";"time";"io";"crypto/sha256";"sync";"sort";"sync/atomic";"syscall"; "flag"; "github.com/git-model-sign/git-model-sign/internal/digest")
 func cpu() float64 { var r syscall.Rusage; syscall.Getrusage(0,&r); return float64(r.Utime.Sec+r.Stime.Sec)+float64(r.Utime.Usec+r.Stime.Usec)/1e6}
 func main(){
  backend:=flag.String("b","","")
- reps:=flag.Int("r",3,"")
+ reps:=flag.Int("r",3,""); prof:=flag.String("p","","")
  shards:=flag.Int64("s",0,"")
- flag.Parse()
+ flag.Parse(); if *prof!="" { pf,_:=os.Create(*prof); defer pf.Close(); defer pprof.StopCPUProfile(); _=pprof.StartCPUProfile(pf) }
  var items []digest.Item; var total int64
  filepath.Walk(flag.Arg(0),func(p string,i os.FileInfo,e error)error{ if e==nil&&!i.IsDir() { total+=i.Size(); if *shards>0 { for o:=int64(0);o<i.Size();o+=*shards { items=append(items,digest.Item{Name:p,Offset:o,Length:min(*shards,i.Size()-o),Size:i.Size(),Open:func()(digest.File,error){return os.Open(p)}}) } } else {items=append(items,digest.Item{Name:p,Length:-1,Size:i.Size(),Open:func()(digest.File,error){return os.Open(p)}})} }; return nil})
  for range *reps {
