@@ -21,9 +21,8 @@ var ErrBackend = errors.New("no such hash backend on this machine")
 type Backend struct {
 	Name  string
 	Lanes int // messages that one core works on at a time
-	// BytesPerSecond is what one core does with every lane in use, reading
-	// apart. Single is what one message alone does.
-	BytesPerSecond, Single float64
+	// BytesPerSecond is what one core does with every lane in use, reading apart.
+	BytesPerSecond float64
 }
 
 // Choice is the backends of this machine and which of them is used.
@@ -42,7 +41,9 @@ func Choose(name string, again bool) (Choice, error) {
 	costs, how := calibrate(again)
 	for _, b := range available() {
 		b.tune(costs)
-		c.Backends = append(c.Backends, Backend{Name: b.name, Lanes: b.lanes(), BytesPerSecond: b.best, Single: b.single})
+		widest := b.kernels[len(b.kernels)-1]
+		speed := float64(widest.blocks(b.lanes())*blockSize) / costs.of(widest)
+		c.Backends = append(c.Backends, Backend{Name: b.name, Lanes: b.lanes(), BytesPerSecond: speed})
 	}
 	name, by := wanted(name)
 	if name != Auto {

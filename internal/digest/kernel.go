@@ -7,6 +7,8 @@ import (
 	"unsafe"
 )
 
+//go:generate sh _asm/generate.sh .
+
 const (
 	blockSize = 64 // bytes of a SHA-256 block
 	// maxCall is the most bytes of one message that are compressed at once:

@@ -2,8 +2,6 @@ package digest
 
 import "github.com/klauspost/cpuid/v2"
 
-//go:generate sh -c "cd _asm && go run ./amd64 -out ../sha256_amd64.s -stubs ../stubs_amd64.go -pkg digest"
-
 // hardware lists the backends that this CPU and its operating system can run.
 // The kernels hold AVX instructions, which need the system to save the wider
 // registers: cpuid tells of a feature only where that is so.

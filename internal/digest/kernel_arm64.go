@@ -2,8 +2,6 @@ package digest
 
 import "github.com/klauspost/cpuid/v2"
 
-//go:generate sh -c "cd _asm && go run ./arm64 -out ../sha256_arm64.s -stubs ../stubs_arm64.go"
-
 // hardware lists the backends that this CPU can run.
 func hardware() []*backend {
 	if !cpuid.CPU.Supports(cpuid.SHA2) {
