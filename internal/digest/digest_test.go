@@ -4,61 +4,165 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"fmt"
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/crypto/blake2b"
+	"lukechampine.com/blake3"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 )
 
-// osItem is a whole file on disk.
-func osItem(path string, size int64) digest.Item {
-	return digest.Item{Name: path, Length: -1, Size: size, Open: func() (digest.File, error) { return os.Open(path) }}
-}
-
-func randomBytes(r *rand.ChaCha8, n int) []byte {
+// content is n bytes that no other seed gives.
+func content(n int, seed uint64) []byte {
 	b := make([]byte, n)
-	r.Read(b)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
 	return b
 }
 
-func TestTree(t *testing.T) {
-	r := rand.NewChaCha8([32]byte{1})
-	rr := rand.New(r)
-	dir := t.TempDir()
-	var items []digest.Item
-	var want [][32]byte
-	for i := range 300 {
-		n := rr.IntN(6000)
-		if i%50 == 0 {
-			n = rr.IntN(3 << 20)
+// file writes b and returns an item for all of it.
+func file(t *testing.T, b []byte) digest.Item {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return digest.Item{Name: "f", Open: func() (digest.File, error) { return os.Open(name) }, Length: -1, Size: int64(len(b))}
+}
+
+func TestSumAgreesWithTheLibraries(t *testing.T) {
+	sizes := []int{0, 1, 63, 64, 65, 4096, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3<<20 + 7}
+	want := map[digest.Algorithm]func([]byte) []byte{
+		digest.SHA256:  func(b []byte) []byte { s := sha256.Sum256(b); return s[:] },
+		digest.BLAKE2b: func(b []byte) []byte { s := blake2b.Sum512(b); return s[:] },
+		digest.BLAKE3:  func(b []byte) []byte { s := blake3.Sum256(b); return s[:] },
+	}
+	for algorithm, sum := range want {
+		var items []digest.Item
+		var contents [][]byte
+		for i, n := range sizes {
+			b := content(n, uint64(i))
+			items, contents = append(items, file(t, b)), append(contents, b)
 		}
-		b := randomBytes(r, n)
-		p := filepath.Join(dir, fmt.Sprint(i))
-		if err := os.WriteFile(p, b, 0o600); err != nil {
+		var progress atomic.Int64
+		h := digest.Hasher{Algorithm: algorithm, Threads: 3, Progress: func(n int64) { progress.Add(n) }}
+		results, err := h.Sum(t.Context(), items)
+		if err != nil {
 			t.Fatal(err)
 		}
-		items = append(items, osItem(p, int64(n)))
-		want = append(want, sha256.Sum256(b))
+		total := int64(0)
+		for i, r := range results {
+			if r.Err != nil || !bytes.Equal(r.Digest, sum(contents[i])) || r.Bytes != int64(sizes[i]) {
+				t.Errorf("%s of %d bytes: %x, %d bytes, %v", algorithm, sizes[i], r.Digest, r.Bytes, r.Err)
+			}
+			total += r.Bytes
+		}
+		if progress.Load() != total {
+			t.Errorf("%s: progress told of %d bytes, want %d", algorithm, progress.Load(), total)
+		}
 	}
-	c, err := digest.Choose("", true)
+}
+
+func TestSumOfRanges(t *testing.T) {
+	b := content(3<<20, 1)
+	whole := file(t, b)
+	for _, r := range [][2]int64{{0, 1}, {5, 1 << 20}, {1 << 20, 2 << 20}, {3<<20 - 1, 1}, {7, 0}} {
+		it := whole
+		it.Offset, it.Length = r[0], r[1]
+		results, err := digest.Hasher{}.Sum(t.Context(), []digest.Item{it})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := sha256.Sum256(b[r[0] : r[0]+r[1]])
+		if results[0].Err != nil || !bytes.Equal(results[0].Digest, want[:]) {
+			t.Errorf("range %v: %x, %v; want %x", r, results[0].Digest, results[0].Err, want)
+		}
+	}
+}
+
+// changing is a file to which something happens after the first read.
+type changing struct {
+	*os.File
+	then func()
+}
+
+func (c *changing) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.File.ReadAt(p, off)
+	if c.then != nil {
+		c.then()
+		c.then = nil
+	}
+	return n, err
+}
+
+func TestSumOfChangingFiles(t *testing.T) {
+	for name, change := range map[string]func(path string) error{
+		"truncated": func(path string) error { return os.Truncate(path, 10) },
+		"grown":     func(path string) error { return os.Truncate(path, 4<<20) },
+		"written over": func(path string) error {
+			return os.WriteFile(path, content(3<<20, 9), 0o644)
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "weights.bin")
+		if err := os.WriteFile(path, content(3<<20, 2), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		past := time.Unix(1e9, 0) // so that a change shows even where clocks are coarse
+		if err := os.Chtimes(path, past, past); err != nil {
+			t.Fatal(err)
+		}
+		it := digest.Item{Name: "weights.bin", Length: -1, Size: -1, Open: func() (digest.File, error) {
+			f, err := os.Open(path)
+			return &changing{f, func() {
+				if err := change(path); err != nil {
+					t.Error(err)
+				}
+			}}, err
+		}}
+		results, err := digest.Hasher{}.Sum(t.Context(), []digest.Item{it})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := results[0].Err; !errors.Is(err, digest.ErrChanged) || !strings.Contains(err.Error(), "weights.bin") || results[0].Digest != nil {
+			t.Errorf("%s: %x, %v; want ErrChanged that names the file", name, results[0].Digest, err)
+		}
+	}
+}
+
+func TestSumOfUnexpectedFiles(t *testing.T) {
+	good := file(t, []byte("abc"))
+	other := good
+	other.Size = 4
+	gone := digest.Item{Name: "gone", Length: -1, Size: -1, Open: func() (digest.File, error) { return nil, fs.ErrNotExist }}
+	results, err := digest.Hasher{}.Sum(t.Context(), []digest.Item{other, gone, good})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%+v", c)
-	for _, b := range append(c.Backends, digest.Backend{Name: "auto"}) {
-		for _, threads := range []int{1, 2, 5} {
-			res, err := digest.Hasher{Threads: threads, Backend: b.Name}.Sum(context.Background(), items)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range res {
-				if res[i].Err != nil || !bytes.Equal(res[i].Digest, want[i][:]) || res[i].Bytes != items[i].Size {
-					t.Fatalf("%s: %d threads: item %d of %d bytes: %x %v, want %x", b.Name, threads, i, items[i].Size, res[i].Digest, res[i].Err, want[i])
-				}
-			}
-		}
+	if !errors.Is(results[0].Err, digest.ErrChanged) || !errors.Is(results[1].Err, fs.ErrNotExist) || results[2].Err != nil {
+		t.Errorf("got %v, %v, %v; want ErrChanged, ErrNotExist and none", results[0].Err, results[1].Err, results[2].Err)
+	}
+}
+
+func TestSumEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	h := digest.Hasher{Threads: 1, Progress: func(int64) { cancel() }}
+	if _, err := h.Sum(ctx, []digest.Item{file(t, content(8<<20, 3))}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+func TestSumRefusesUnknownAlgorithms(t *testing.T) {
+	if _, err := (digest.Hasher{Algorithm: "md5"}).Sum(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "md5") {
+		t.Errorf("got %v, want an error that names md5", err)
 	}
 }

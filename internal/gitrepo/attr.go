@@ -2,7 +2,8 @@ package gitrepo
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"strings"
 )
 
 // Values of an attribute that are not a text of its own.
@@ -13,7 +14,55 @@ const (
 )
 
 // Attributes returns for each path, relative to Top, the values of the named
-// attributes, as git reads them in the worktree.
+// attributes, as git reads them in the worktree. An attribute that is not
+// specified for a path is left out, and so is a path that has none.
 func (r *Repository) Attributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
-	return nil, errors.New("not built yet")
+	attributes := map[string]map[string]string{}
+	return attributes, r.checkAttributes(ctx, paths, names, func(path, name, value string) {
+		if attributes[path] == nil {
+			attributes[path] = make(map[string]string, 1)
+		}
+		attributes[path][name] = value
+	})
+}
+
+// PathsWithAttribute returns the set of those paths, relative to Top, for which
+// an attribute has a value.
+func (r *Repository) PathsWithAttribute(ctx context.Context, paths []string, name, value string) (map[string]bool, error) {
+	found := map[string]bool{}
+	return found, r.checkAttributes(ctx, paths, []string{name}, func(path, _, v string) {
+		if v == value {
+			found[path] = true
+		}
+	})
+}
+
+// checkAttributes calls fn for every attribute that is specified for a path.
+func (r *Repository) checkAttributes(ctx context.Context, paths, names []string, fn func(path, name, value string)) error {
+	if len(paths) == 0 || len(names) == 0 {
+		return nil
+	}
+	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
+	out, err := r.git.output(ctx, stdin, append([]string{"check-attr", "--stdin", "-z"}, names...)...)
+	if err != nil {
+		return err
+	}
+	return parseAttributes(string(out), fn)
+}
+
+// parseAttributes reads triples of path, attribute and value, each ended by NUL.
+func parseAttributes(out string, fn func(path, name, value string)) error {
+	for out != "" {
+		path, rest, ok1 := strings.Cut(out, "\x00")
+		name, rest, ok2 := strings.Cut(rest, "\x00")
+		value, rest, ok3 := strings.Cut(rest, "\x00")
+		if !ok1 || !ok2 || !ok3 {
+			return fmt.Errorf("git check-attr: %w", errRecord)
+		}
+		if value != AttrUnspecified {
+			fn(path, name, value)
+		}
+		out = rest
+	}
+	return nil
 }

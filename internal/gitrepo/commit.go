@@ -3,7 +3,12 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
 )
 
 // CommitOptions says what to commit and how.
@@ -11,7 +16,7 @@ type CommitOptions struct {
 	Path    string // relative to Top
 	Message string // subject and body; "" only with Amend, which then keeps HEAD's
 	Amend   bool   // put the path into HEAD's commit
-	// Stdin, Stdout and Stderr are the streams of git and the user's hooks.
+	// Stdin, Stdout and Stderr are the streams of git and of the user's hooks.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
@@ -22,17 +27,212 @@ type Commit struct {
 	Short string // abbreviated as git does
 }
 
-// CommitFile commits one file as it is in the worktree, whatever else is staged.
+// CommitFile commits one file as it is in the worktree, whatever else is
+// staged, and leaves what is staged as it is. An ignored file is committed too.
+//
+// It is `git commit -m <message> -- <path>`, so the user's hooks, identity,
+// commit.gpgSign, commit.cleanup and everything else apply as they do there.
+// With a message given git does not open an editor, and therefore does not use
+// commit.template either; a prepare-commit-msg hook is told that the message
+// came from -m. See CommitTemplate.
+//
+// It returns ErrInProgress during a merge, rebase, cherry-pick or revert, where
+// git makes no partial commit; ErrNothingToCommit where the file is as HEAD has
+// it; and a CommandError where git, a hook or signing fails. After an error the
+// index is as it was.
 func (r *Repository) CommitFile(ctx context.Context, o CommitOptions) (Commit, error) {
-	return Commit{}, errors.New("not built yet")
+	if err := r.checkCommit(ctx, o); err != nil {
+		return Commit{}, err
+	}
+	undo, err := r.makeKnown(ctx, o.Path)
+	if err != nil {
+		return Commit{}, err
+	}
+	args := []string{"commit", "--only"}
+	if o.Amend {
+		args = append(args, "--amend")
+	}
+	if o.Message == "" {
+		args = append(args, "--no-edit")
+	} else {
+		args = append(args, "--message="+o.Message)
+	}
+	if err := r.write(ctx, o, append(args, "--", literal(o.Path))...); err != nil {
+		return Commit{}, errors.Join(err, undo())
+	}
+	// The commit is made, and that is to be told even if ctx has ended.
+	return r.describeHead(context.WithoutCancel(ctx))
 }
 
-// HeadCommit returns the id of the current commit, "" if there is none yet.
-func (r *Repository) HeadCommit(ctx context.Context) (string, error) {
-	return "", errors.New("not built yet")
+// literal makes a path a pathspec for itself only. The environment variable
+// for that would be inherited by the user's hooks.
+func literal(path string) string { return ":(top,literal)" + path }
+
+// write runs a command that changes the repository, with the user's language.
+func (r *Repository) write(ctx context.Context, o CommitOptions, args ...string) error {
+	g := r.git
+	g.env = writeEnv(g.env)
+	cmd, err := g.command(ctx, args...)
+	if err != nil {
+		return err
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Stdin, o.Stdout, o.Stderr
+	return run(ctx, cmd)
 }
 
-// CommitEntries returns the paths at or under a path that a commit holds.
-func (r *Repository) CommitEntries(ctx context.Context, rev, under string) ([]Entry, error) {
-	return nil, errors.New("not built yet")
+// checkCommit finds what would make the commit fail before anything is changed.
+func (r *Repository) checkCommit(ctx context.Context, o CommitOptions) error {
+	if r.Top == "" {
+		return fmt.Errorf("committing %s: %w", o.Path, ErrNoWorktree)
+	}
+	if strings.ContainsRune(o.Message, 0) {
+		return errors.New("commit message holds a NUL byte")
+	}
+	if strings.TrimSpace(o.Message) == "" && !o.Amend {
+		return errors.New("commit message is empty")
+	}
+	info, err := os.Lstat(filepath.Join(r.Top, filepath.FromSlash(o.Path)))
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("committing %s: not a regular file", o.Path)
+	}
+	if err := r.CheckCommittable(ctx); err != nil {
+		return err
+	}
+	if o.Amend {
+		return nil
+	}
+	return r.checkDiffers(ctx, o.Path)
+}
+
+// CheckCommittable returns ErrInProgress where git would not commit a single
+// file now, so that a caller can know before it does its work.
+func (r *Repository) CheckCommittable(ctx context.Context) error {
+	operation, err := r.inProgress(ctx)
+	if err != nil {
+		return err
+	}
+	if operation != "" {
+		return fmt.Errorf("a %s is %w; finish it first", operation, ErrInProgress)
+	}
+	return nil
+}
+
+// inProgress names an operation that is under way, "" if there is none.
+func (r *Repository) inProgress(ctx context.Context) (string, error) {
+	for _, op := range []struct{ file, name string }{{"MERGE_HEAD", "merge"}, {"rebase-merge", "rebase"}, {"rebase-apply", "rebase"}} {
+		if _, err := os.Stat(filepath.Join(r.GitDir, op.file)); err == nil {
+			return op.name, nil
+		}
+	}
+	// These are refs, which need not be files.
+	for _, op := range []struct{ ref, name string }{{"CHERRY_PICK_HEAD", "cherry-pick"}, {"REVERT_HEAD", "revert"}} {
+		id, err := r.resolve(ctx, op.ref)
+		if err != nil {
+			return "", err
+		}
+		if id != "" {
+			return op.name, nil
+		}
+	}
+	return "", nil
+}
+
+// checkDiffers returns ErrNothingToCommit if the path is as HEAD has it.
+func (r *Repository) checkDiffers(ctx context.Context, path string) error {
+	head, err := r.HeadCommit(ctx)
+	if err != nil || head == "" {
+		return err
+	}
+	held, err := r.CommitEntries(ctx, head, path)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	_, err = r.git.output(ctx, nil, "diff", "--quiet", "--no-ext-diff", "--no-textconv", head, "--", path)
+	if err == nil {
+		return fmt.Errorf("%s: %w", path, ErrNothingToCommit)
+	}
+	if exitedWith(err, 1) {
+		return nil
+	}
+	return err
+}
+
+// undoTimeout is how long taking back our own change to the index may take,
+// after an interrupt too.
+const undoTimeout = 30 * time.Second
+
+// makeKnown makes the path one that git can commit by name, with an intent to
+// add, and returns what takes that back. git commits a path only if the index
+// knows it.
+func (r *Repository) makeKnown(ctx context.Context, path string) (undo func() error, err error) {
+	entries, err := r.Index(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) > 0 {
+		return func() error { return nil }, nil
+	}
+	args := []string{"add", "--intent-to-add", "--force"}
+	if major, minor, err := Version(ctx); err != nil {
+		return nil, err
+	} else if major > 2 || minor >= 34 {
+		// The model may be checked out beside the sparse-checkout's own folders.
+		args = append(args, "--sparse")
+	}
+	undo = func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		defer cancel()
+		return r.forgetIntent(ctx, path)
+	}
+	if err := r.write(ctx, CommitOptions{}, append(args, "--", literal(path))...); err != nil {
+		return nil, errors.Join(err, undo())
+	}
+	return undo, nil
+}
+
+// forgetIntent takes an intent to add out of the index, and nothing else: where
+// the path has got content meanwhile, that stays.
+func (r *Repository) forgetIntent(ctx context.Context, path string) error {
+	entries, err := gitReader{r}.index(ctx, path)
+	if err != nil {
+		return fmt.Errorf("taking the intent to add %s out of the index: %w", path, err)
+	}
+	if len(entries) != 1 || entries[0].Path != path || !entries[0].IntentToAdd {
+		return nil
+	}
+	err = r.write(ctx, CommitOptions{}, "update-index", "--force-remove", "--", path)
+	if err != nil {
+		return fmt.Errorf("taking the intent to add %s out of the index: %w", path, err)
+	}
+	return nil
+}
+
+func (r *Repository) describeHead(ctx context.Context) (Commit, error) {
+	out, err := r.git.output(ctx, nil, "rev-parse", "--verify", "HEAD")
+	if err != nil {
+		return Commit{}, err
+	}
+	short, err := r.git.output(ctx, nil, "rev-parse", "--short", "HEAD")
+	return Commit{ID: strings.TrimSpace(string(out)), Short: strings.TrimSpace(string(short))}, err
+}
+
+// CommitTemplate returns the content of the user's commit.template, "" if there
+// is none. git shows it in an editor only, so a caller that opens none may want
+// to take from it what its users are asked to write.
+func (r *Repository) CommitTemplate(ctx context.Context) (string, error) {
+	name, set, err := r.ConfigGet(ctx, "commit.template")
+	if err != nil || !set || name == "" {
+		return "", err
+	}
+	if name, err = ExpandPath(ctx, name); err != nil {
+		return "", err
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(r.base(), name)
+	}
+	b, err := os.ReadFile(name)
+	return string(b), err
 }

@@ -3,46 +3,173 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
 )
 
 // ConfigGet returns the value of a configuration key as the folder's repository
 // has it, or outside of one the global and system configuration, and whether
 // it is set. Of several values it is the last.
 func ConfigGet(ctx context.Context, dir, key string) (value string, set bool, err error) {
-	return "", false, errors.New("not built yet")
+	return configGet(ctx, configGit(dir), key)
 }
 
 // ConfigGetAll is ConfigGet for all values of a key, in git's order.
 func ConfigGetAll(ctx context.Context, dir, key string) ([]string, error) {
-	return nil, errors.New("not built yet")
+	return configGetAll(ctx, configGit(dir), key)
 }
 
 // ConfigURLMatch returns the variables of a section that hold for a URL, by
 // variable name in lower case. As with git's own urlmatch the most specific
 // <section>.<url>.<name> wins for each name, and <section>.<name> holds where
 // no URL matches. All values that a name has at the winning place are given, in
-// git's order. An empty URL asks for <section>.<name> only.
+// git's order. A variable without a value counts as "true", as in git. An empty
+// URL asks for <section>.<name> only.
 func ConfigURLMatch(ctx context.Context, dir, section, url string) (map[string][]string, error) {
-	return nil, errors.New("not built yet")
-}
-
-// ExpandPath expands ~/, ~user/ and %(prefix)/ at the beginning of a
-// configuration value as git does for values that are paths.
-func ExpandPath(ctx context.Context, value string) (string, error) {
-	return "", errors.New("not built yet")
+	return configURLMatch(ctx, configGit(dir), section, url)
 }
 
 // ConfigGet is the function of that name for this repository.
 func (r *Repository) ConfigGet(ctx context.Context, key string) (value string, set bool, err error) {
-	return "", false, errors.New("not built yet")
+	return configGet(ctx, r.git, key)
 }
 
 // ConfigGetAll is the function of that name for this repository.
 func (r *Repository) ConfigGetAll(ctx context.Context, key string) ([]string, error) {
-	return nil, errors.New("not built yet")
+	return configGetAll(ctx, r.git, key)
 }
 
 // ConfigURLMatch is the function of that name for this repository.
 func (r *Repository) ConfigURLMatch(ctx context.Context, section, url string) (map[string][]string, error) {
-	return nil, errors.New("not built yet")
+	return configURLMatch(ctx, r.git, section, url)
+}
+
+// configGit runs git in a folder that need not be part of a repository.
+func configGit(dir string) git { return git{dir: dir, env: readEnv(os.Environ())} }
+
+func configGet(ctx context.Context, g git, key string) (string, bool, error) {
+	all, err := configGetAll(ctx, g, key)
+	if err != nil || len(all) == 0 {
+		return "", false, err
+	}
+	return all[len(all)-1], true, nil
+}
+
+func configGetAll(ctx context.Context, g git, key string) ([]string, error) {
+	out, err := configOutput(ctx, g, nil, "--get-all", key)
+	return splitNUL(out), err
+}
+
+// configOutput runs `git config`. That nothing was found is no error.
+func configOutput(ctx context.Context, g git, stdin io.Reader, args ...string) (string, error) {
+	out, err := g.output(ctx, stdin, append([]string{"config", "-z"}, args...)...)
+	var e *CommandError
+	if errors.As(err, &e) && e.ExitCode == 1 && e.Stderr == "" {
+		return "", nil
+	}
+	return string(out), err
+}
+
+// variable is one line of configuration.
+type variable struct {
+	place string // the part between section and name, "" for <section>.<name>
+	name  string // in lower case
+	value string
+}
+
+// configSection reads all variables of a section, wherever their place.
+func configSection(ctx context.Context, g git, section string) ([]variable, error) {
+	out, err := configOutput(ctx, g, nil, "--get-regexp", `^`+regexp.QuoteMeta(strings.ToLower(section))+`\.`)
+	if err != nil {
+		return nil, err
+	}
+	var vars []variable
+	for _, record := range splitNUL(out) {
+		key, value, hasValue := strings.Cut(record, "\n")
+		if !hasValue {
+			value = "true"
+		}
+		key = key[len(section)+1:]
+		dot := strings.LastIndexByte(key, '.')
+		vars = append(vars, variable{place: key[:max(dot, 0)], name: key[dot+1:], value: value})
+	}
+	return vars, nil
+}
+
+// configURLMatch asks git which place wins for each name. git's own urlmatch
+// gives one value a name, so it is asked about a copy of the section in which
+// each variable holds the number of its place instead of its value.
+func configURLMatch(ctx context.Context, g git, section, url string) (map[string][]string, error) {
+	vars, err := configSection(ctx, g, section)
+	if err != nil {
+		return nil, err
+	}
+	winner := map[string]string{}
+	byURL := false
+	for _, v := range vars {
+		byURL = byURL || v.place != ""
+		winner[v.name] = ""
+	}
+	if byURL && url != "" {
+		if winner, err = urlWinners(ctx, g, vars, section, url); err != nil {
+			return nil, err
+		}
+	}
+	matched := map[string][]string{}
+	for _, v := range vars {
+		if place, ok := winner[v.name]; ok && place == v.place {
+			matched[v.name] = append(matched[v.name], v.value)
+		}
+	}
+	return matched, nil
+}
+
+// urlWinners returns the winning place of each name that holds for the URL.
+func urlWinners(ctx context.Context, g git, vars []variable, section, url string) (map[string]string, error) {
+	var copied strings.Builder
+	for i, v := range vars {
+		if v.place == "" {
+			fmt.Fprintf(&copied, "[%s]\n\t%s = %d\n", section, v.name, i)
+		} else {
+			fmt.Fprintf(&copied, "[%s \"%s\"]\n\t%s = %d\n", section, escapeConfig(v.place), v.name, i)
+		}
+	}
+	out, err := configOutput(ctx, g, strings.NewReader(copied.String()), "--file", "-", "--get-urlmatch", section, url)
+	if err != nil {
+		return nil, err
+	}
+	winner := map[string]string{}
+	for _, record := range splitNUL(out) {
+		key, number, _ := strings.Cut(record, "\n")
+		i, err := strconv.Atoi(number)
+		if err != nil || i < 0 || i >= len(vars) || !strings.HasSuffix(key, "."+vars[i].name) {
+			return nil, fmt.Errorf("git config: %w: %q", errRecord, record)
+		}
+		winner[vars[i].name] = vars[i].place
+	}
+	return winner, nil
+}
+
+// escapeConfig writes a text between double quotes of a configuration file.
+func escapeConfig(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s)
+}
+
+// ExpandPath expands ~/, ~user/ and %(prefix)/ at the beginning of a
+// configuration value as git does for values that are paths. A relative path
+// stays relative.
+func ExpandPath(ctx context.Context, value string) (string, error) {
+	if !strings.HasPrefix(value, "~") && !strings.HasPrefix(value, "%") && !strings.HasPrefix(value, ":") {
+		return value, nil
+	}
+	stdin := strings.NewReader("[modelsign]\n\tpath = \"" + escapeConfig(value) + "\"\n")
+	out, err := configOutput(ctx, configGit(""), stdin, "--file", "-", "--type=path", "--get", "modelsign.path")
+	if err != nil {
+		return "", fmt.Errorf("expanding path %q: %w", value, err)
+	}
+	return strings.TrimSuffix(out, "\x00"), nil
 }

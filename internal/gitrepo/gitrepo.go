@@ -16,6 +16,7 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,7 +82,7 @@ type Repository struct {
 // It returns ErrNoGit, ErrGitTooOld, ErrNotRepository or ErrDubiousOwnership,
 // wrapped, where they are the cause.
 func Open(ctx context.Context, dir string) (*Repository, error) {
-	dir, err := filepath.Abs(dir)
+	dir, err := resolved(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 // openNamed opens the repository that GIT_DIR names, from the current folder as
 // git would. It returns nil if dir is not part of that repository.
 func openNamed(ctx context.Context, dir string, env []string) (*Repository, error) {
-	cwd, err := os.Getwd()
+	cwd, err := resolved(".")
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +116,7 @@ func openNamed(ctx context.Context, dir string, env []string) (*Repository, erro
 	if home == "" {
 		home = r.GitDir
 	}
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return nil, err
-	}
-	rel, inside := within(home, real)
+	rel, inside := within(home, dir)
 	if !inside && dir != cwd {
 		return nil, nil
 	}
@@ -127,6 +124,15 @@ func openNamed(ctx context.Context, dir string, env []string) (*Repository, erro
 		r.Prefix = rel
 	}
 	return r.settle(), nil
+}
+
+// resolved makes a path absolute and free of symbolic links, as git sees it.
+func resolved(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(abs)
 }
 
 // separator stands between the paths that rev-parse prints, which may hold line
@@ -139,14 +145,15 @@ func discover(ctx context.Context, g git) (*Repository, error) {
 		separator, "--absolute-git-dir", separator, "--git-common-dir", separator, "--show-prefix", separator, "--show-toplevel")
 	parts := strings.Split(string(out), separator+"\n")
 	facts := strings.Fields(parts[0])
+	understood := len(parts) == 5 && len(facts) == 3
 	// Without a worktree rev-parse fails at --show-toplevel and has printed all
 	// that stands before it.
-	hasTop := len(facts) == 3 && facts[2] == "true"
-	if err != nil && (len(parts) != 5 || hasTop) {
+	noTop := err != nil && understood && facts[2] == "false"
+	if err != nil && !noTop {
 		return nil, openError(err)
 	}
-	if len(parts) != 5 || len(facts) != 3 {
-		return nil, &CommandError{Args: []string{"rev-parse"}, Stderr: "answer is not understood"}
+	if !understood {
+		return nil, fmt.Errorf("git rev-parse: answer %q is not understood", out)
 	}
 	if facts[0] != SHA1 && facts[0] != SHA256 {
 		return nil, tooOld(ctx, g)
@@ -155,7 +162,7 @@ func discover(ctx context.Context, g git) (*Repository, error) {
 	r.GitDir = absolute(g.dir, parts[1])
 	r.CommonDir = absolute(g.dir, parts[2])
 	r.Prefix = strings.TrimSuffix(strings.TrimSuffix(parts[3], "\n"), "/")
-	if hasTop {
+	if !noTop {
 		r.Top = absolute(g.dir, parts[4])
 	}
 	return r, nil
@@ -192,6 +199,33 @@ func (r *Repository) settle() *Repository {
 		r.git.env = with(r.git.env, "GIT_WORK_TREE", r.Top)
 	}
 	return r
+}
+
+// PathOf returns the path of a file or folder, which need not exist, relative to
+// Top. It is an error if it does not lie there. Links in the folders on the way
+// count as what they lead to, the last name stays as it is. Letters stay as they
+// were given: where a file system takes another case or another Unicode form for
+// the same name, the path is the index's only if it was given like that.
+func (r *Repository) PathOf(path string) (string, error) {
+	if r.Top == "" {
+		return "", ErrNoWorktree
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, base := filepath.Dir(abs), filepath.Base(abs)
+	if resolved, err := filepath.EvalSymlinks(abs); err == nil && resolved == r.Top {
+		return "", nil
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", err
+	}
+	rel, inside := within(r.Top, filepath.Join(dir, base))
+	if !inside {
+		return "", fmt.Errorf("%s is not in %s", path, r.Top)
+	}
+	return rel, nil
 }
 
 // within returns the path of target relative to base with slashes, "" for base

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -31,12 +33,21 @@ type Entry struct {
 // Index returns the tracked paths that are, or lie under, a path relative to
 // Top; "" means all. They are in the index's order, that of bytes.
 func (r *Repository) Index(ctx context.Context, under string) ([]Entry, error) {
-	if r.plain() {
+	if r.plain() && smallIndex(r) {
 		if entries, err := (plainReader{r}).index(ctx, under); err == nil {
 			return entries, nil
 		}
 	}
 	return gitReader{r}.index(ctx, under)
+}
+
+// maxPlainIndex is the size in bytes of an index from which on starting git is
+// quicker than decoding it here: some 2,500 paths.
+const maxPlainIndex = 256 << 10
+
+func smallIndex(r *Repository) bool {
+	info, err := os.Stat(filepath.Join(r.GitDir, "index"))
+	return err == nil && info.Size() <= maxPlainIndex
 }
 
 // index lists what `git ls-files` lists.
@@ -52,25 +63,33 @@ func (g gitReader) index(ctx context.Context, under string) ([]Entry, error) {
 	return entries, g.markIntentToAdd(ctx, entries, under)
 }
 
-// parseStage reads records `<tag> <mode> <oid> <stage> TAB <path> NUL`.
+// parseStage reads records `<tag> SP <mode> SP <oid> SP <stage> TAB <path> NUL`.
 func parseStage(out []byte) ([]Entry, error) {
 	entries := make([]Entry, 0, bytes.Count(out, []byte{0}))
-	for len(out) > 0 {
-		record, rest, ended := bytes.Cut(out, []byte{0})
-		head, path, tabbed := bytes.Cut(record, []byte{'\t'})
-		fields := strings.Fields(string(head))
-		if !ended || !tabbed || len(fields) != 4 {
+	for rest := string(out); rest != ""; {
+		record, after, ended := strings.Cut(rest, "\x00")
+		e, err := parseStageRecord(record)
+		if err != nil || !ended {
 			return nil, fmt.Errorf("git ls-files: record %q is not understood", record)
 		}
-		mode, err := strconv.ParseUint(fields[1], 8, 32)
-		stage, err2 := strconv.Atoi(fields[3])
-		if err := errors.Join(err, err2); err != nil {
-			return nil, fmt.Errorf("git ls-files: record %q: %w", record, err)
-		}
-		entries = append(entries, Entry{Mode: uint32(mode), OID: fields[2], Path: string(path), Stage: stage, SkipWorktree: strings.EqualFold(fields[0], "S")})
-		out = rest
+		entries = append(entries, e)
+		rest = after
 	}
 	return entries, nil
+}
+
+var errRecord = errors.New("record is not understood")
+
+func parseStageRecord(record string) (Entry, error) {
+	head, path, tabbed := strings.Cut(record, "\t")
+	tag, head, _ := strings.Cut(head, " ")
+	mode, head, _ := strings.Cut(head, " ")
+	oid, stage, _ := strings.Cut(head, " ")
+	m, err := strconv.ParseUint(mode, 8, 32)
+	if err != nil || !tabbed || path == "" || len(stage) != 1 || stage[0] < '0' || stage[0] > '3' {
+		return Entry{}, errRecord
+	}
+	return Entry{Mode: uint32(m), OID: oid, Path: path, Stage: int(stage[0] - '0'), SkipWorktree: tag == "S" || tag == "s"}, nil
 }
 
 // Object ids of the empty blob, which an intent to add stands on.

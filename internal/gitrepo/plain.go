@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,7 +44,7 @@ func (p plainReader) index(ctx context.Context, under string) ([]Entry, error) {
 }
 
 // blobs reads loose and packed objects. It fails at the first object that it
-// does not find, and fn has been called for all those before it.
+// does not find or that is longer than max, and fn has been called for all those before it.
 func (p plainReader) blobs(ctx context.Context, oids []string, max int64, fn BlobFunc) error {
 	storage := filesystem.NewStorage(osfs.New(p.r.CommonDir), cache.NewObjectLRU(cache.MiByte))
 	defer storage.Close()
@@ -65,8 +66,12 @@ func (p plainReader) blobs(ctx context.Context, oids []string, max int64, fn Blo
 func plainBlob(storage *filesystem.Storage, oid string, max int64) (int64, []byte, error) {
 	hash := plumbing.NewHash(oid)
 	size, err := storage.EncodedObjectSize(hash)
-	if err != nil || size > max {
-		return size, nil, err
+	if err != nil {
+		return 0, nil, err
+	}
+	if size > max {
+		// Seeing that it is a blob would mean to read it.
+		return 0, nil, errors.New("is too long to be read in-process")
 	}
 	object, err := storage.EncodedObject(plumbing.BlobObject, hash)
 	if err != nil {

@@ -3,7 +3,7 @@ package gitrepo
 import "regexp"
 
 // userinfo is what stands between :// and @ in a URL.
-var userinfo = regexp.MustCompile(`(://)[^/@\s]*@`)
+var userinfo = regexp.MustCompile(`(://)[^/\s]*@`)
 
 // redactText takes the user and password out of URLs.
 func redactText(s string) string { return userinfo.ReplaceAllString(s, "${1}") }

@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -83,9 +84,20 @@ func (g git) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// output runs git and returns its standard output, also where it failed.
+// noMonitor keeps git from starting an fsmonitor, or believing one: an empty
+// value turns it off in every version, where older ones take "false" for the
+// name of a program.
+const noMonitor = "core.fsmonitor="
+
+// reading prepares git for a command that only reads.
+func (g git) reading(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	return g.command(ctx, append([]string{"-c", noMonitor}, args...)...)
+}
+
+// output runs a reading command and returns its standard output, also where it
+// failed.
 func (g git) output(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
-	cmd, err := g.command(ctx, args...)
+	cmd, err := g.reading(ctx, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +105,36 @@ func (g git) output(ctx context.Context, stdin io.Reader, args ...string) ([]byt
 	cmd.Stdin, cmd.Stdout = stdin, &out
 	err = run(ctx, cmd)
 	return out.Bytes(), err
+}
+
+// stream runs a reading command and hands its standard output to read while it runs. An error
+// of read ends git and is what stream returns.
+func (g git) stream(ctx context.Context, stdin io.Reader, read func(*bufio.Reader) error, args ...string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cmd, err := g.reading(ctx, args...)
+	if err != nil {
+		return err
+	}
+	said := &bounded{max: maxStderr}
+	cmd.Stdin, cmd.Stderr = stdin, said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return commandError(ctx, cmd, err, said)
+	}
+	readErr := read(bufio.NewReaderSize(out, 64<<10))
+	if readErr != nil {
+		cancel()
+	}
+	err = commandError(ctx, cmd, cmd.Wait(), said)
+	// Where git failed first, its own words say more than that its output ended.
+	if readErr == nil || errors.Is(readErr, io.ErrUnexpectedEOF) && err != nil {
+		return err
+	}
+	return readErr
 }
 
 // run runs cmd, its standard error going into the error.

@@ -113,27 +113,34 @@ func isOID(s string) bool {
 	return true
 }
 
-// isExtensionName holds names to letters, digits and underscores.
+// isExtensionName reports whether a name begins as git-lfs wants it to, with an
+// ASCII letter, digit or underscore. It does not look at the rest.
 func isExtensionName(s string) bool {
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// Resembles reports whether b would be taken for a pointer by a lenient reader,
-// as git-lfs is when it checks a file out: text below MaxPointerSize that opens
-// with a version line of the LFS or an older specification. Where such text
-// stands in an LFS path but ParsePointer refuses it, nobody can say which
-// content it stands for.
-func Resembles(b []byte) bool {
-	if len(b) >= MaxPointerSize {
+	if s == "" {
 		return false
 	}
-	b = bytes.TrimSpace(b)
-	return bytes.HasPrefix(b, []byte("version ")) &&
-		(bytes.Contains(b, []byte("git-lfs")) || bytes.Contains(b, []byte("hawser")) || bytes.Contains(b, []byte("git-media"))) ||
-		bytes.HasPrefix(b, []byte("# git-media"))
+	c := s[0]
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
+}
+
+// Resembles reports whether b, the whole or the beginning of a file, might be
+// taken for a pointer by a lenient reader, as git-lfs is one when it checks a
+// file out: it opens with a version line of the LFS or an older specification.
+// Where such text stands in an LFS path but ParsePointer refuses it, nobody can
+// say which content it stands for.
+func Resembles(b []byte) bool {
+	b = bytes.TrimSpace(b[:min(len(b), MaxPointerSize)])
+	if bytes.HasPrefix(b, []byte("# git-media")) {
+		return true
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	if !bytes.HasPrefix(line, []byte("version ")) {
+		return false
+	}
+	for _, name := range []string{"git-lfs", "hawser", "git-media"} {
+		if bytes.Contains(line, []byte(name)) {
+			return true
+		}
+	}
+	return false
 }

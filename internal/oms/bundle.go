@@ -295,14 +295,14 @@ func readSignature(r *reader, out *Bundle) error {
 
 // readBase64 reads a string in standard base64 with padding (RFC 4648, section
 // 4), in its only spelling: no line feeds, no loose bits.
-func readBase64(r *reader, max int) ([]byte, error) {
-	text, err := r.bytes(base64.StdEncoding.EncodedLen(max))
+func readBase64(r *reader, limit int) ([]byte, error) {
+	text, err := r.bytes(base64.StdEncoding.EncodedLen(limit))
 	if err != nil {
 		return nil, err
 	}
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Strict().Decode(out, text)
-	if err != nil || bytes.ContainsAny(text, "\r\n") {
+	if err != nil || bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
 		return nil, formatErrorf("%s: not standard base64", quote(r.at+string(r.dec.StackPointer())))
 	}
 	return out[:n], nil

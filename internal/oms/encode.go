@@ -30,16 +30,13 @@ func EncodeBundle(in Bundle) ([]byte, error) {
 	b = base64.StdEncoding.AppendEncode(b, in.Payload)
 	b = append(b, `","payloadType":"`+PayloadType+`","signatures":[{"sig":"`...)
 	b = base64.StdEncoding.AppendEncode(b, in.Signature)
-	b = append(b, `","keyid":""}]}}`...)
-	if len(b) > MaxBundleSize {
-		return nil, formatErrorf("the bundle has %d bytes, at most %d are allowed", len(b), MaxBundleSize)
-	}
-	return b, nil
+	return append(b, `","keyid":""}]}}`...), nil
 }
 
 func base64Len(b []byte) int { return base64.StdEncoding.EncodedLen(len(b)) }
 
-// checkEncodable holds a bundle to what ParseBundle reads.
+// checkEncodable holds a bundle to what ParseBundle reads. The bounds on its parts
+// keep the whole below MaxBundleSize.
 func checkEncodable(in *Bundle) error {
 	switch {
 	case in.Material != MaterialKey && in.Material != MaterialCertificate:

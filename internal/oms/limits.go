@@ -25,6 +25,10 @@ const (
 	// duplicate names from growing with the input.
 	maxMembers = 4096
 
+	// maxMemberName is the longest name of a member of a JSON object, in bytes
+	// and as it is spelled.
+	maxMemberName = 1024
+
 	// maxNameLength is the longest resource name, in bytes: a path and a
 	// shard's two offsets of up to 19 digits, each after a colon.
 	maxNameLength = MaxPathLength + 40

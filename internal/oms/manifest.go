@@ -63,8 +63,7 @@ type Serialization struct {
 // Resource is a file, or one shard of a file, and its digest (section 5.2.1).
 type Resource struct {
 	// Path is the file's path, relative to the model and canonical as CheckPath
-	// has it. A single-file model that was signed before version 1.1 has the
-	// one path ".".
+	// has it, or SingleFile.
 	Path string
 
 	// Start and End are the shard's first byte and the byte after its last.
@@ -115,9 +114,6 @@ func NewManifest(modelName string, s Serialization, rs []Resource) (*Manifest, e
 	m := &Manifest{ModelName: modelName, Serialization: s, Resources: slices.Clone(rs)}
 	if err := m.validate(); err != nil {
 		return nil, err
-	}
-	if rs[0].Path == rootPath {
-		return nil, CheckPath(rootPath) // valid only in what is read
 	}
 	m.sort()
 	return m, nil
@@ -183,10 +179,10 @@ func (m *Manifest) RootDigest() [32]byte {
 
 // algorithmName returns what stands in a resource as its algorithm.
 //
-// Section 6.3.2 asks for the serialization's hash_type. For shards, both signers
-// that exist write, and both verifiers require, the shard's size with it, as in
-// "sha256-sharded-1000000000". A signature in the specification's words would be
-// refused by every one of them, so ours has theirs; either is read.
+// Section 6.3.2 asks for the serialization's hash_type. For shards the signers
+// in the field write the shard's size with it, as in
+// "sha256-sharded-1000000000", and the reference verifier refuses anything else.
+// What is written here is what it takes; either is read.
 func (s Serialization) algorithmName() string {
 	if s.Method != Shards {
 		return string(s.HashType)

@@ -7,9 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// rootPath is the path that signers before version 1.1 gave a model that is a
-// single file. It is read, where nothing else is listed, and never written.
-const rootPath = "."
+// SingleFile is the path of a model that is a single file, where nothing else is
+// listed. Section 6.1.2 asks for the file's base name, which is read as well; the
+// reference signer, up to 1.1.1, writes and accepts only this.
+const SingleFile = "."
 
 // CheckPath reports why a path may not stand in a manifest (section 6.1.2).
 // Paths are relative to the model, with "/" between their parts and no part that
@@ -105,13 +106,13 @@ func DefaultIgnored() []string {
 }
 
 // IsIgnored reports whether path is one of the ignored paths or lies under one
-// (section 6.2.1). Both are relative to the model. Nothing in an entry is a
-// wildcard, and an entry that is no canonical path matches nothing: "." does not
-// ignore a whole model.
+// (section 6.2.1). The path is that of a resource. Nothing in an entry is a
+// wildcard, and an entry that is no canonical path matches nothing: neither ""
+// nor "." ignores a whole model.
 func IsIgnored(path string, ignore []string) bool {
 	return slices.ContainsFunc(ignore, func(entry string) bool {
 		rest, ok := strings.CutPrefix(path, entry)
-		return ok && entry != "" && (rest == "" || rest[0] == '/')
+		return ok && entry != SingleFile && (rest == "" || rest[0] == '/')
 	})
 }
 

@@ -29,7 +29,7 @@ func (m *Manifest) Statement() ([]byte, error) {
 		return nil, err
 	}
 	b = append(b, `],"serialization":`...)
-	if b, err = m.Serialization.append(b); err != nil {
+	if b, err = m.Serialization.appendTo(b); err != nil {
 		return nil, err
 	}
 	b = append(b, "}}"...)
@@ -80,8 +80,8 @@ func (m *Manifest) appendResources(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// append appends predicate.serialization (section 5.2.2).
-func (s *Serialization) append(b []byte) ([]byte, error) {
+// appendTo appends predicate.serialization (section 5.2.2).
+func (s *Serialization) appendTo(b []byte) ([]byte, error) {
 	b = append(b, `{"method":"`+string(s.Method)+`","hash_type":"`+string(s.HashType)+`"`...)
 	if s.Method == Shards {
 		b = append(b, `,"shard_size":`...)

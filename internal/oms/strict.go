@@ -38,17 +38,24 @@ func subReader(text []byte, at string) *reader {
 	return &reader{dec: jsontext.NewDecoder(bytes.NewBuffer(text)), text: text, at: at}
 }
 
-// checkShape bounds the depth of a JSON text and the members of its objects
-// before anything else looks at it. It tells strings from structure, which is
-// all it needs to be exact about valid JSON; what is not valid is left to the
-// decoder.
+// checkShape bounds the depth of a JSON text, and the members of its objects and
+// their names, before anything else looks at it. It tells strings from
+// structure, which is all it needs to be exact about valid JSON; what is not
+// valid is left to the decoder.
 func checkShape(text []byte) error {
 	var commas [MaxDepth + 1]int // in the open object at each depth; in an array, -1
 	depth := 0
+	length := 0 // of the last string, as it is spelled
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '"':
-			i = stringEnd(text, i)
+			end := stringEnd(text, i)
+			length = end - i - 1
+			i = end
+		case ':':
+			if length > maxMemberName {
+				return formatErrorf("JSON object with a member name of %d bytes before byte %d", length, i)
+			}
 		case '{', '[':
 			if depth++; depth > MaxDepth {
 				return formatErrorf("JSON nests deeper than %d levels at byte %d", MaxDepth, i)
@@ -140,26 +147,26 @@ func (r *reader) object(member func(name []byte) error) error {
 	if err := r.open('{', "an object"); err != nil {
 		return err
 	}
-	for {
-		switch r.dec.PeekKind() {
-		case '}':
-			_, err := r.dec.ReadToken()
-			return r.failIf(err)
-		default:
-			name, err := r.unquoted()
-			if err != nil {
-				return err
-			}
-			if err := member(name); err != nil {
-				return err
-			}
+	for r.dec.PeekKind() != '}' {
+		raw, err := r.dec.ReadValue()
+		if err != nil {
+			return r.fail(err)
+		}
+		name, err := r.unquote(raw)
+		if err != nil {
+			return err
+		}
+		if err := member(name); err != nil {
+			return err
 		}
 	}
+	_, err := r.dec.ReadToken()
+	return r.failIf(err)
 }
 
-// array reads an array of at most max elements. It calls element for each, which
+// array reads an array of at most limit elements. It calls element for each, which
 // must read it.
-func (r *reader) array(max int, element func(i int) error) error {
+func (r *reader) array(limit int, element func(i int) error) error {
 	if err := r.open('[', "an array"); err != nil {
 		return err
 	}
@@ -168,9 +175,9 @@ func (r *reader) array(max int, element func(i int) error) error {
 		case r.dec.PeekKind() == ']':
 			_, err := r.dec.ReadToken()
 			return r.failIf(err)
-		case i == max:
+		case i == limit:
 			at := r.dec.StackPointer().Parent()
-			return formatErrorf("%s: more than %d elements", quote(r.at+string(at)), max)
+			return formatErrorf("%s: more than %d elements", quote(r.at+string(at)), limit)
 		}
 		if err := element(i); err != nil {
 			return err
@@ -197,42 +204,40 @@ func (r *reader) failIf(err error) error {
 	return nil
 }
 
-// bytes reads a string of at most max bytes. The result is valid until the next
+// bytes reads a string of at most limit bytes. The result is valid until the next
 // read.
-func (r *reader) bytes(max int) ([]byte, error) {
-	if k := r.dec.PeekKind(); k != '"' {
-		raw, err := r.dec.ReadValue()
-		if err != nil {
-			return nil, r.fail(err)
-		}
-		return nil, r.mistyped("a string", raw.Kind())
-	}
-	s, err := r.unquoted()
-	if err != nil {
-		return nil, err
-	}
-	if len(s) > max {
-		return nil, formatErrorf("%s: string of %d bytes, at most %d are allowed", quote(r.at+string(r.dec.StackPointer())), len(s), max)
-	}
-	return s, nil
-}
-
-// unquoted reads a string, a member's name among them, and resolves its escapes.
-func (r *reader) unquoted() ([]byte, error) {
+func (r *reader) bytes(limit int) ([]byte, error) {
 	raw, err := r.dec.ReadValue()
 	if err != nil {
 		return nil, r.fail(err)
 	}
+	if raw.Kind() != '"' {
+		return nil, r.mistyped("a string", raw.Kind())
+	}
+	length := len(raw) - 2
+	if length <= 6*limit { // an escape spells one byte with up to six
+		s, err := r.unquote(raw)
+		if err != nil || len(s) <= limit {
+			return s, err
+		}
+		length = len(s)
+	}
+	return nil, formatErrorf("%s: string of %d bytes, at most %d are allowed", quote(r.at+string(r.dec.StackPointer())), length, limit)
+}
+
+// unquote resolves the escapes of a string.
+func (r *reader) unquote(raw jsontext.Value) ([]byte, error) {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1], nil
 	}
+	var err error
 	r.scratch, err = jsontext.AppendUnquote(r.scratch[:0], raw)
 	return r.scratch, r.failIf(err)
 }
 
-// string reads a string of at most max bytes into s.
-func (r *reader) string(s *string, max int) error {
-	b, err := r.bytes(max)
+// string reads a string of at most limit bytes into s.
+func (r *reader) string(s *string, limit int) error {
+	b, err := r.bytes(limit)
 	if err == nil {
 		*s = string(b)
 	}

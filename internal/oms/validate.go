@@ -42,7 +42,7 @@ func (s *Serialization) validate() error {
 
 // resourceProblem says what is wrong with a resource by itself.
 func (m *Manifest) resourceProblem(r *Resource) string {
-	if problem := pathProblem(r.Path); problem != "" && r.Path != rootPath {
+	if problem := pathProblem(r.Path); problem != "" && r.Path != SingleFile {
 		return "path " + problem
 	}
 	if len(r.Digest) != m.Serialization.HashType.Size() {
@@ -86,7 +86,7 @@ func (m *Manifest) checkSet() error {
 		for i+n < len(sorted) && sorted[i+n].Path == path {
 			n++
 		}
-		if path == rootPath && n < len(sorted) {
+		if path == SingleFile && n < len(sorted) {
 			return formatErrorf("resource %s: the path of a single-file model stands beside other files", quote(path))
 		}
 		if err := m.checkFile(sorted[i : i+n]); err != nil {

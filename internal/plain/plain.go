@@ -25,6 +25,9 @@ func Name(s string) string {
 	return strconv.Quote(s)
 }
 
+// Quote returns s in quotes, as Go quotes strings, likewise cut.
+func Quote(s string) string { return strconv.Quote(cut(s, maxName)) }
+
 // Line returns s in one line: runs of white space become one space, other unprintable characters are escaped, and what is
 // longer than 400 characters is cut, marked by "…".
 func Line(s string) string {

@@ -26,6 +26,19 @@ func TestName(t *testing.T) {
 	}
 }
 
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                       `""`,
+		"P-256":                  `"P-256"`,
+		"a\x1b[2J\n":             `"a\x1b[2J\n"`,
+		strings.Repeat("é", 300): `"` + strings.Repeat("é", 256) + `…"`,
+	} {
+		if got := Quote(in); got != want {
+			t.Errorf("Quote(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"one\ntwo\t three  ":      "one two three",
@@ -44,7 +57,7 @@ func FuzzPlain(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, out := range []string{Name(s), Line(s)} {
+		for _, out := range []string{Name(s), Quote(s), Line(s)} {
 			if strings.ContainsFunc(out, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Errorf("%q is shown as %q", s, out)
 			}

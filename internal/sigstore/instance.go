@@ -57,6 +57,7 @@ type Instance struct {
 	mu            sync.Mutex
 	trustedRoot   *root.TrustedRoot
 	signingConfig *root.SigningConfig
+	cannotSign    error // why a signing config that was given is not there
 }
 
 // Open reads what o gives and checks it; it does not use the network. Any of the three fields may hold any of the three
@@ -111,14 +112,27 @@ func (i *Instance) TrustedRoot(ctx context.Context) (*root.TrustedRoot, error) {
 	return i.trustedRoot, nil
 }
 
+// CanSign reports why an instance that the user described can not be signed with, without using the network.
+func (i *Instance) CanSign() error {
+	switch {
+	case i.mirror != nil:
+		return nil
+	case i.cannotSign != nil:
+		return fmt.Errorf("%w: reading the signing config: %w", ErrConfig, i.cannotSign)
+	case i.signingConfig == nil:
+		return fmt.Errorf("%w: a trusted root says whom to trust, not where to sign: give a ClientTrustConfig, or a signing config too", ErrConfig)
+	}
+	return nil
+}
+
 // SigningConfig returns the services to sign with.
 func (i *Instance) SigningConfig(ctx context.Context) (*root.SigningConfig, error) {
+	if err := i.CanSign(); err != nil {
+		return nil, err
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.signingConfig == nil {
-		if i.mirror == nil {
-			return nil, fmt.Errorf("%w: the trusted root says whom to trust, not where to sign: give a ClientTrustConfig, or a signing config beside it", ErrConfig)
-		}
 		b, err := i.mirror.fetch(ctx, "signing_config.v0.2.json", "signing config", "--trust-config")
 		if err != nil {
 			return nil, err
@@ -130,8 +144,8 @@ func (i *Instance) SigningConfig(ctx context.Context) (*root.SigningConfig, erro
 	return i.signingConfig, nil
 }
 
-// envelope is what tells the three kinds of file apart, and what a ClientTrustConfig holds. Sigstore's own parser would
-// refuse a whole ClientTrustConfig for a part that is not asked for, as an older signing config; so the parts are cut out here.
+// envelope is what tells the three kinds of file apart, and what a ClientTrustConfig holds. Its parts are cut out here, since
+// to verify, a signing config of an older or newer form must not matter.
 type envelope struct {
 	MediaType     string         `json:"mediaType"`
 	TrustedRoot   jsontext.Value `json:"trustedRoot"`
@@ -154,17 +168,17 @@ func (i *Instance) read(b []byte) error {
 		if err := i.setTrustedRoot(e.TrustedRoot); err != nil {
 			return err
 		}
-		if e.SigningConfig == nil {
-			return nil
+		if e.SigningConfig != nil {
+			i.cannotSign = i.setSigningConfig(e.SigningConfig)
 		}
-		return i.setSigningConfig(e.SigningConfig)
+		return nil
 	case mediaTypeTrustedRoot:
 		return i.setTrustedRoot(b)
 	case mediaTypeSigningConfig:
 		return i.setSigningConfig(b)
 	}
-	return fmt.Errorf("its mediaType is %q, expected %s, %s or %s",
-		plain.Line(e.MediaType), mediaTypeTrustConfig, mediaTypeTrustedRoot, mediaTypeSigningConfig)
+	return fmt.Errorf("its mediaType is %s, expected %s, %s or %s",
+		plain.Quote(e.MediaType), mediaTypeTrustConfig, mediaTypeTrustedRoot, mediaTypeSigningConfig)
 }
 
 func (i *Instance) setTrustedRoot(b []byte) (err error) {
@@ -198,7 +212,18 @@ func parseTrustedRoot(b []byte) (*root.TrustedRoot, error) {
 }
 
 func parseSigningConfig(b []byte) (*root.SigningConfig, error) {
-	c, err := root.NewSigningConfigFromJSON(b)
+	p, err := root.NewSigningConfigProtobuf(b)
+	if err != nil {
+		return nil, errors.New(plain.Line(err.Error()))
+	}
+	// sigstore-go reads these without looking whether they are there.
+	if len(p.GetRekorTlogUrls()) > 0 && p.GetRekorTlogConfig() == nil {
+		return nil, errors.New("it lists transparency logs, and has no rekorTlogConfig that says how many of them to use")
+	}
+	if len(p.GetTsaUrls()) > 0 && p.GetTsaConfig() == nil {
+		return nil, errors.New("it lists timestamp authorities, and has no tsaConfig that says how many of them to use")
+	}
+	c, err := root.NewSigningConfigFromProtobuf(p)
 	if err != nil {
 		return nil, errors.New(plain.Line(err.Error()))
 	}

@@ -11,12 +11,9 @@
 package tree
 
 import (
-	"context"
 	"errors"
-	"io/fs"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
-	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/lfs"
 )
 
@@ -61,14 +58,13 @@ type File struct {
 	Pointer lfs.Pointer
 	// LFS says that the path's attributes send it through Git LFS.
 	LFS bool
-	// BlobID is the object id that the index holds, "" outside of a worktree.
+	// BlobID is the object id of the content that the index holds, "" outside of
+	// a worktree and for what a symbolic link leads to.
 	BlobID string
 	// RepoPath is the path in the repository, "" outside of a worktree.
 	RepoPath string
 	// Open opens the very file that was listed.
 	Open func() (digest.File, error)
-
-	mode fs.FileMode
 }
 
 // Problem is a path and what is the matter with it.
@@ -91,15 +87,19 @@ type Tree struct {
 	// Untracked files lie in the model and are no part of it, as git does not
 	// track them. Ignored ones are not told.
 	Untracked []string
-	Missing   []string // tracked, but not here
-	Sparse    []string // tracked, left out by a sparse checkout
+	// Uncommitted files are staged and in no commit, with Options.Committed.
+	Uncommitted []string
+	Missing     []string // tracked, but not here
+	Sparse      []string // tracked, left out by a sparse checkout
 	// Problems are paths that cannot be part of a model: signing refuses them
 	// and verifying reports them.
 	Problems []Problem
 	// Warnings are worth saying and no reason to refuse.
 	Warnings []Problem
 
-	signature string // the signature's path in the repository, "" if outside
+	access    root
+	leftOut   func(path string) bool // by the rules of Options
+	signature string                 // the signature's path in the repository, "" if outside
 }
 
 // Options say what belongs to a model.
@@ -110,32 +110,17 @@ type Options struct {
 	// Ignore are paths relative to the model that are left out with all that
 	// lies under them, beside oms.DefaultIgnored.
 	Ignore []string
+	// Keep are paths relative to the model that are listed although Ignore or
+	// oms.DefaultIgnored would leave them out: those that a signature names.
+	Keep map[string]bool
+	// Committed leaves out of a worktree what HEAD does not hold yet, though it
+	// is staged: a clone would not contain it. See Tree.Uncommitted.
+	Committed bool
+	// LinksInto is an absolute folder: symlinks to regular files directly in it
+	// are read under the link's own name even without AllowSymlinks. A snapshot
+	// in a Hugging Face cache is made of links into its repository's blobs.
+	LinksInto string
 	// AllowSymlinks reads what a symlink to a file leads to, under the link's
 	// own name.
 	AllowSymlinks bool
-}
-
-// OpenFolder lists every file of a folder, or a single file.
-func OpenFolder(ctx context.Context, path string, o Options) (*Tree, error) {
-	return nil, errors.New("not built yet")
-}
-
-// OpenWorktree lists the tracked files of a worktree at or under a path.
-func OpenWorktree(ctx context.Context, repo *gitrepo.Repository, path string, o Options) (*Tree, error) {
-	return nil, errors.New("not built yet")
-}
-
-// CheckSignable tells why the tree cannot be signed as it is, file by file, and
-// what should be known before it is. It costs no reading of large files. For a
-// tree that is no worktree repo may be nil.
-func (t *Tree) CheckSignable(ctx context.Context, repo *gitrepo.Repository) (refusals, warnings []Problem, err error) {
-	return nil, nil, errors.New("not built yet")
-}
-
-// CompareCommitted holds the bytes that were hashed against those that are
-// committed, whatever git's stat cache believes. sha256 returns the SHA-256 that
-// was read for a File.Path, or nil if the caller has none; the file is read
-// (again) then. For a tree that is no worktree there is nothing to compare.
-func (t *Tree) CompareCommitted(ctx context.Context, repo *gitrepo.Repository, sha256 func(path string) []byte) (refusals, warnings []Problem, err error) {
-	return nil, nil, errors.New("not built yet")
 }

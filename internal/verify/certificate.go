@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -92,42 +93,39 @@ func (c *Certificate) Verify(_ context.Context, b *oms.Bundle) (*Signer, error) 
 // checkChain checks that leaf leads to a trusted root, everything on the way being valid now.
 func (c *Certificate) checkChain(leaf *x509.Certificate, bundled []*x509.Certificate) error {
 	now := c.now()
-	o := x509.VerifyOptions{
-		Roots: c.roots, Intermediates: c.others.Clone(),
+	intermediates := c.others.Clone()
+	for _, b := range bundled {
+		intermediates.AddCert(b)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{
+		Roots: c.roots, Intermediates: intermediates, CurrentTime: now,
 		// CheckUsage has the format's rule, which differs from Go's: any chain will do here.
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	}
-	for _, b := range bundled {
-		o.Intermediates.AddCert(b)
-	}
-	o.CurrentTime = now
-	_, err := leaf.Verify(o)
+	})
 	if err == nil {
 		return nil
 	}
-	// Was it the time only? Then say which certificate it was.
-	for _, at := range []time.Time{leaf.NotBefore, leaf.NotAfter} {
-		o.CurrentTime = at
-		chains, err := leaf.Verify(o)
-		if err != nil {
-			continue
-		}
-		for _, cert := range chains[0] {
-			if err := CheckValidity(cert, now); err != nil {
-				return err
-			}
+	path, broken := c.follow(leaf, bundled)
+	if broken != "" {
+		return refuse(ErrUntrusted, "certificate %s is not trusted: %s", Subject(leaf), broken)
+	}
+	for _, cert := range path {
+		if err := CheckValidity(cert, now); err != nil {
+			return err
 		}
 	}
-	return refuse(ErrUntrusted, "certificate %s is not trusted: %s", Subject(leaf), c.explain(leaf, bundled, err))
+	return refuse(ErrUntrusted, "certificate %s is not trusted: %s", Subject(leaf), plain.Line(err.Error()))
 }
 
-// explain says where the way from leaf to a trusted root ends.
-func (c *Certificate) explain(leaf *x509.Certificate, bundled []*x509.Certificate, err error) string {
+// follow goes from leaf to a trusted root, by signatures alone, to explain why a chain was refused: by the certificate on the
+// way that has expired, or by where the way ends.
+func (c *Certificate) follow(leaf *x509.Certificate, bundled []*x509.Certificate) (path []*x509.Certificate, broken string) {
 	cert := leaf
-	for range len(bundled) + len(c.anchors) {
+	for range len(bundled) + len(c.anchors) + 1 {
+		path = append(path, cert)
 		if selfSigned(cert) {
 			if !slices.ContainsFunc(c.anchors, cert.Equal) {
-				return "its root " + Subject(cert) + " is not among the trusted certificates"
+				broken = "its root " + Subject(cert) + " is not among the trusted certificates"
 			}
 			break
 		}
@@ -135,10 +133,16 @@ func (c *Certificate) explain(leaf *x509.Certificate, bundled []*x509.Certificat
 		if parent == nil {
 			parent = issuerOf(cert, bundled)
 		}
+		named := func(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, cert.RawIssuer) }
+		if parent == nil && (slices.ContainsFunc(c.anchors, named) || slices.ContainsFunc(bundled, named)) {
+			broken = Subject(cert) + " names " + issuer(cert) + " as its issuer, but no certificate of that name has, or may have, issued it"
+			break
+		}
 		if parent == nil {
-			return "the certificate of " + issuer(cert) + " that issued " + Subject(cert) + " is neither in the bundle nor among the trusted ones"
+			broken = "the certificate of " + issuer(cert) + " that issued " + Subject(cert) + " is neither in the bundle nor among the trusted ones"
+			break
 		}
 		cert = parent
 	}
-	return plain.Line(err.Error())
+	return path, broken
 }

@@ -63,17 +63,25 @@ func KeyHint(public *ecdsa.PublicKey) string {
 // KeyID returns a hint as people read it: "SHA256:" and the hint. A hint that is no SHA-256 is foreign text, and quoted.
 func KeyID(hint string) string {
 	if b, err := hex.DecodeString(hint); err != nil || len(b) != sha256.Size {
-		return fmt.Sprintf("%q", plain.Line(hint))
+		return plain.Quote(hint)
 	}
 	return "SHA256:" + hint
 }
 
+// maxLegacyPayload is the largest payload, in bytes, that is tried in the older encoding, which can take four times as much
+// memory. It has room for 400,000 files; models signed before 1.0 had hundreds.
+const maxLegacyPayload = 64 << 20
+
 // signed reports whether the bundle's signature is public's over the bundle's payload. Signers before 1.0 signed another
-// encoding of it, over which certificates' keys always used SHA-256: legacy is the hash to try that one with.
+// encoding of it, for certificates always with SHA-256: legacy is the hash to try that one with.
 func signed(public *ecdsa.PublicKey, b *oms.Bundle, legacy crypto.Hash) bool {
 	hash, ok := Hash(public)
-	return ok && (ecdsa.VerifyASN1(public, digest(hash, oms.PAE(b.PayloadType, b.Payload)), b.Signature) ||
-		ecdsa.VerifyASN1(public, digest(legacy, oms.LegacyPAE(b.PayloadType, b.Payload)), b.Signature))
+	if !ok {
+		return false
+	}
+	return ecdsa.VerifyASN1(public, digest(hash, oms.PAE(b.PayloadType, b.Payload)), b.Signature) ||
+		len(b.Payload) <= maxLegacyPayload &&
+			ecdsa.VerifyASN1(public, digest(legacy, oms.LegacyPAE(b.PayloadType, b.Payload)), b.Signature)
 }
 
 func digest(hash crypto.Hash, b []byte) []byte {
@@ -85,7 +93,7 @@ func digest(hash crypto.Hash, b []byte) []byte {
 // checkPayloadType comes after the signature, which covers the payload type.
 func checkPayloadType(b *oms.Bundle) error {
 	if b.PayloadType != oms.PayloadType {
-		return refuse(oms.ErrFormat, "payload type is %q, expected %q", plain.Line(b.PayloadType), oms.PayloadType)
+		return refuse(oms.ErrFormat, "payload type is %s, expected %s", plain.Quote(b.PayloadType), oms.PayloadType)
 	}
 	return nil
 }

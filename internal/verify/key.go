@@ -79,7 +79,7 @@ func parsePublicKey(b []byte) (*ecdsa.PublicKey, error) {
 		return nil, refuse(ErrConfig, "expected a PEM block \"PUBLIC KEY\", found none")
 	}
 	if block.Type != "PUBLIC KEY" {
-		return nil, refuse(ErrConfig, "expected a PEM block \"PUBLIC KEY\", found %q", plain.Line(block.Type))
+		return nil, refuse(ErrConfig, "expected a PEM block \"PUBLIC KEY\", found %s", plain.Quote(block.Type))
 	}
 	public, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {

@@ -26,6 +26,9 @@ type SigstoreOptions struct {
 	CacheDir string
 	// UserAgent is what requests to a TUF mirror say that they come from.
 	UserAgent string
+	// Instance, where it is not nil, stands for all of the above but Identity and Issuer. Verifiers for several identities
+	// of one instance can share it.
+	Instance *sigstore.Instance
 }
 
 // Sigstore accepts signatures of one identity that a Sigstore instance has certified and logged. Make it with NewSigstore.
@@ -39,13 +42,17 @@ func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
 	if o.Identity == "" || o.Issuer == "" {
 		return nil, refuse(ErrConfig, "to trust a Sigstore signer takes both an identity and an identity provider")
 	}
-	instance, err := sigstore.Open(sigstore.Options{
-		TrustedRoot: o.TrustedRoot, TrustConfig: o.TrustConfig, Staging: o.Staging, CacheDir: o.CacheDir, UserAgent: o.UserAgent,
-	})
-	if err != nil {
-		return nil, refuse(ErrConfig, "%w", err)
+	s := &Sigstore{identity: o.Identity, issuer: o.Issuer, instance: o.Instance}
+	if s.instance == nil {
+		var err error
+		s.instance, err = sigstore.Open(sigstore.Options{
+			TrustedRoot: o.TrustedRoot, TrustConfig: o.TrustConfig, Staging: o.Staging, CacheDir: o.CacheDir, UserAgent: o.UserAgent,
+		})
+		if err != nil {
+			return nil, refuse(ErrConfig, "%w", err)
+		}
 	}
-	return &Sigstore{identity: o.Identity, issuer: o.Issuer, instance: instance}, nil
+	return s, nil
 }
 
 // Method returns [oms.MaterialSigstore].

@@ -39,7 +39,8 @@ var ErrUnavailable = sigstore.ErrUnavailable
 // ErrConfig is wrapped by errors of the constructors: what was given to be trusted can not be used.
 var ErrConfig = errors.New("trust")
 
-// Verifier checks bundles against one thing that the caller trusts.
+// Verifier checks bundles against one thing that the caller trusts. Those of this package may be used from several
+// goroutines.
 type Verifier interface {
 	// Method is the method that the verifier is for.
 	Method() oms.Material

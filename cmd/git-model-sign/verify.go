@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/pflag"
+
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/cli"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/walk"
+)
+
+func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
+	var trust cli.Trust
+	var place cli.Place
+	var output cli.Output
+	var strict check.Options
+	trust.Register(flags)
+	place.Register(flags, "read the signature from `FILE` instead of model.sig in the model's folder")
+	ignore := flags.StringArray("ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
+	symlinks := flags.Bool("allow-symlinks", false, "follow symbolic links, even where the signature does not say so")
+	flags.BoolVar(&strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
+	flags.BoolVar(&strict.RequireRead, "require-read", false, "fail for files that are not downloaded, though their LFS pointers promise the signed content")
+	output.Register(flags)
+
+	return func(ctx context.Context, args []string) error {
+		output.Apply(t)
+		path, err := onePath(args)
+		if err != nil {
+			return err
+		}
+		p, err := walk.Locate(ctx, path, place.Signature, place.NoGit)
+		if err != nil {
+			return err
+		}
+		config, err := cli.LoadConfig(ctx, p.Repo)
+		if err != nil {
+			return err
+		}
+		o := walk.VerifyOptions{AllowSymlinks: *symlinks, Check: strict, Terminal: t}
+		if o.Ignore, err = p.Ignored(*ignore); err != nil {
+			return err
+		}
+		if o.Trust, err = trust.Resolve(config); err != nil {
+			return err
+		}
+		v := walk.Verify(ctx, p, o)
+		return cli.Conclude(ctx, t, v, output.JSON)
+	}
+}

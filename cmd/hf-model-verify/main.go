@@ -1,0 +1,55 @@
+// Command hf-model-verify checks models where Hugging Face's clients put them:
+// in a snapshot of the local cache, or in a folder that was downloaded to.
+//
+// As git-model-sign, it turns flags and git config into the options of the
+// rooms below, and their answers into words and exit codes.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/cli"
+	"github.com/git-model-sign/git-model-sign/internal/hub"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+func main() { os.Exit(cli.Main(run)) }
+
+// options are what the command line says.
+type options struct {
+	trust     cli.Trust
+	output    cli.Output
+	signature string
+	ignore    []string
+	revision  string
+	repoType  string
+	strict    check.Options
+}
+
+func run(ctx context.Context, args []string, t *ui.Terminal) int {
+	// `hf extensions exec model-verify -- …` passes its own "--" on.
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) > 0 && args[0] == "--version" {
+		t.Result("hf-model-verify version %s", cli.Version())
+		return ui.ExitOK
+	}
+	var o options
+	flags := cli.NewFlagSet("hf-model-verify")
+	o.trust.Register(flags)
+	flags.StringVar(&o.signature, "signature", "", "read the signature from `FILE` instead of model.sig or *.oms.sig in the model's folder")
+	flags.StringVar(&o.revision, "revision", "main", "check this branch, tag or commit of a cached repository")
+	flags.StringVar(&o.repoType, "repo-type", string(hub.Model), "the `TYPE` of a cached repository: model, dataset or space")
+	flags.StringArrayVar(&o.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
+	flags.BoolVar(&o.strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
+	o.output.Register(flags)
+	return cli.Command{
+		Usage:   "hf-model-verify [<options>] <repo-id | path>",
+		Summary: "Check a model in the local Hugging Face cache, or in a folder, against its signature",
+		Flags:   flags,
+		Run:     func(ctx context.Context, args []string) error { return o.verify(ctx, args, t) },
+	}.Execute(ctx, args, t)
+}

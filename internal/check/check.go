@@ -1,0 +1,230 @@
+// Package check holds a tree of files against a manifest, and takes the
+// manifest of a tree.
+//
+// [Take] is the last step before signing; [Compare] is the last step of
+// verifying, and gets a manifest that somebody else has decided to believe. It
+// never decides whom to believe, and it prints nothing: its answer is a
+// [Report].
+package check
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
+)
+
+// Options say how strictly a tree is compared.
+type Options struct {
+	// IgnoreUnsigned lets files be there that the manifest does not name (OMS 8.5).
+	IgnoreUnsigned bool
+	// RequireRead takes a promise for a failure: every signed byte must be read.
+	RequireRead bool
+}
+
+// Compare holds t against m and reports every signed resource and every file
+// that was not signed. It fails only where no report can be made: when ctx ends.
+func Compare(ctx context.Context, m *oms.Manifest, t *tree.Tree, h digest.Hasher, o Options) (*Report, error) {
+	c := comparison{
+		manifest: m, tree: t, options: o,
+		report: &Report{Algorithm: string(m.Serialization.HashType), Untracked: t.Untracked},
+		files:  make(map[string]tree.File, len(t.Files)),
+	}
+	for _, f := range t.Files {
+		c.files[f.Path] = f
+	}
+	for _, w := range t.Warnings {
+		c.report.Warnings = append(c.report.Warnings, fmt.Sprintf("%q %v", w.Path, w.Err))
+	}
+	signed := c.matchSigned()
+	c.reportUnsigned(signed)
+	if err := c.readPending(ctx, h); err != nil {
+		return nil, err
+	}
+	c.report.sort()
+	return c.report, nil
+}
+
+// comparison is one run of Compare.
+type comparison struct {
+	manifest *oms.Manifest
+	tree     *tree.Tree
+	options  Options
+	report   *Report
+	files    map[string]tree.File
+	pending  []pending
+}
+
+// pending is a resource whose bytes must be read before anything can be said.
+type pending struct {
+	resource oms.Resource
+	file     tree.File
+}
+
+// EmptyInShards says why an empty file is neither signed nor extra: a manifest
+// of shards has no resource for it (OMS 6.3.2).
+const EmptyInShards = "a signature by shards cannot cover it"
+
+// matchSigned finds each resource's file, reports those that can be judged
+// without reading, and returns the set of paths that the manifest names.
+func (c *comparison) matchSigned() map[string]bool {
+	problems := make(map[string]error, len(c.tree.Problems))
+	for _, p := range c.tree.Problems {
+		problems[p.Path] = p.Err
+	}
+	sparse := make(map[string]bool, len(c.tree.Sparse))
+	for _, p := range c.tree.Sparse {
+		sparse[p] = true
+	}
+	signed := make(map[string]bool, len(c.manifest.Resources))
+	sizes := c.signedSizes()
+	for _, r := range c.manifest.Resources {
+		name := c.nameInTree(r)
+		signed[name] = true
+		finding := File{Path: name, Start: r.Start, End: r.End, Expected: hex.EncodeToString(r.Digest)}
+		f, here := c.files[name]
+		switch {
+		case problems[name] != nil:
+			finding.Status, finding.Detail = statusOf(problems[name]), problems[name].Error()
+		case !here && sparse[name]:
+			finding.Status = Sparse
+			if c.options.RequireRead {
+				finding.Status, finding.Detail = NotDownloaded, "outside the sparse checkout"
+			}
+		case !here:
+			finding.Status = Missing
+		case f.Kind == tree.Pointer:
+			c.judgePointer(&finding, f)
+		case sizes != nil && f.Size != sizes[name]:
+			finding.Status = Changed
+			finding.Detail = fmt.Sprintf("expected %d bytes, found %d", sizes[name], f.Size)
+		default:
+			c.pending = append(c.pending, pending{r, f})
+			continue
+		}
+		c.report.add(finding)
+	}
+	return signed
+}
+
+// statusOf tells what cannot be part of a model from what could not be looked at.
+func statusOf(problem error) Status {
+	if errors.Is(problem, tree.ErrUnreadable) {
+		return Unreadable
+	}
+	return Refused
+}
+
+// nameInTree is the path by which the tree knows a resource. A model that is a
+// single file is called "." in many signatures, and by its name in others.
+func (c *comparison) nameInTree(r oms.Resource) string {
+	if r.Path == oms.SingleFile && c.tree.Single {
+		return path.Base(c.tree.Files[0].Path)
+	}
+	return r.Path
+}
+
+// signedSizes are the sizes that a manifest of shards gives away; nil for whole files.
+func (c *comparison) signedSizes() map[string]int64 {
+	if c.manifest.Serialization.Method != oms.Shards {
+		return nil
+	}
+	sizes := make(map[string]int64)
+	for _, r := range c.manifest.Resources {
+		name := c.nameInTree(r)
+		sizes[name] = max(sizes[name], r.End)
+	}
+	return sizes
+}
+
+// judgePointer says what an LFS pointer is worth: its oid is the SHA-256 of the
+// whole content, so it can promise nothing else.
+func (c *comparison) judgePointer(finding *File, f tree.File) {
+	s := c.manifest.Serialization
+	switch {
+	case s.Method != oms.Files || s.HashType != oms.SHA256:
+		finding.Status = NotDownloaded
+		finding.Detail = "an LFS pointer cannot be compared with " + describe(s)
+	case f.Pointer.OID != finding.Expected:
+		finding.Status, finding.Found = Changed, f.Pointer.OID
+		finding.Detail = "its LFS pointer names other content"
+	case c.options.RequireRead:
+		finding.Status, finding.Detail = NotDownloaded, "its LFS pointer names the signed content, which is not here"
+	default:
+		finding.Status, finding.Found = Promised, f.Pointer.OID
+	}
+}
+
+func describe(s oms.Serialization) string {
+	if s.Method == oms.Shards {
+		return "digests of shards"
+	}
+	return "a " + string(s.HashType) + " digest"
+}
+
+// reportUnsigned names what is in the tree and not in the manifest.
+func (c *comparison) reportUnsigned(signed map[string]bool) {
+	if c.options.IgnoreUnsigned {
+		return
+	}
+	shards := c.manifest.Serialization.Method == oms.Shards
+	for _, f := range c.tree.Files {
+		switch {
+		case signed[f.Path]:
+		case shards && f.Kind == tree.Content && f.Size == 0:
+			c.report.Warnings = append(c.report.Warnings, fmt.Sprintf("%q is empty: %s", f.Path, EmptyInShards))
+		default:
+			c.report.add(File{Path: f.Path, Status: Extra})
+		}
+	}
+	for _, p := range c.tree.Problems {
+		if !signed[p.Path] {
+			c.report.add(File{Path: p.Path, Status: statusOf(p.Err), Detail: p.Err.Error()})
+		}
+	}
+}
+
+// readPending hashes what has to be read, and judges it.
+func (c *comparison) readPending(ctx context.Context, h digest.Hasher) error {
+	items := make([]digest.Item, len(c.pending))
+	for i, p := range c.pending {
+		items[i] = item(p.file, c.manifest.Serialization, p.resource)
+	}
+	h.Algorithm = digest.Algorithm(c.manifest.Serialization.HashType)
+	results, err := h.Sum(ctx, items)
+	if err != nil {
+		return err
+	}
+	for i, res := range results {
+		p := c.pending[i]
+		finding := File{Path: p.file.Path, Start: p.resource.Start, End: p.resource.End,
+			Expected: hex.EncodeToString(p.resource.Digest), Found: hex.EncodeToString(res.Digest)}
+		c.report.Bytes += res.Bytes
+		switch {
+		case errors.Is(res.Err, tree.ErrSymlink), errors.Is(res.Err, tree.ErrIrregular), errors.Is(res.Err, tree.ErrReplaced):
+			finding.Status, finding.Detail = Refused, res.Err.Error()
+		case res.Err != nil:
+			finding.Status, finding.Detail = Unreadable, res.Err.Error()
+		case finding.Found == finding.Expected:
+			finding.Status = Read
+		default:
+			finding.Status = Changed
+		}
+		c.report.add(finding)
+	}
+	return nil
+}
+
+// item is the byte range of f that a resource speaks of.
+func item(f tree.File, s oms.Serialization, r oms.Resource) digest.Item {
+	it := digest.Item{Name: f.Path, Open: f.Open, Length: -1, Size: f.Size}
+	if s.Method == oms.Shards {
+		it.Offset, it.Length = r.Start, r.End-r.Start
+	}
+	return it
+}

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
+	"github.com/git-model-sign/git-model-sign/internal/sign"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// SignMethod holds the options of how to sign. The method follows from them: a
+// private key, a private key with a certificate, or else Sigstore.
+type SignMethod struct {
+	privateKey  string
+	certificate string
+	chain       []string
+	token       string
+	staging     bool
+	trustConfig string
+	trustedRoot string
+	signing     string
+}
+
+// Register declares the options.
+func (m *SignMethod) Register(flags *pflag.FlagSet) {
+	flags.StringVar(&m.privateKey, "private-key", "", "sign with the private key in `FILE`")
+	flags.StringVar(&m.certificate, "signing-certificate", "", "with --private-key: the key's certificate is in `FILE`")
+	flags.StringArrayVar(&m.chain, "certificate-chain", nil, "with --signing-certificate: put the certificates of `FILE` into the signature; may be repeated")
+	flags.StringVar(&m.token, "identity-token", "", "sign with Sigstore as the identity of this OpenID Connect `TOKEN`")
+	flags.StringVar(&m.trustConfig, "trust-config", "", "use the Sigstore instance of this client trust config `FILE`")
+	flags.StringVar(&m.trustedRoot, "trusted-root", "", "with --signing-config: the Sigstore instance's trusted root is in `FILE`")
+	flags.StringVar(&m.signing, "signing-config", "", "with --trusted-root: the Sigstore instance's services are in `FILE`")
+	flags.BoolVar(&m.staging, "use-staging", false, "use Sigstore's staging instance")
+}
+
+// keyFlags and sigstoreFlags are the options that ask for one method or the other.
+var (
+	keyFlags      = []string{"private-key", "signing-certificate"}
+	sigstoreFlags = []string{"identity-token", "trust-config", "trusted-root", "signing-config", "use-staging"}
+)
+
+// FillFrom takes options that were not given from config, unless the command
+// line asks for another method than config does.
+func (m *SignMethod) FillFrom(config *Config, flags *pflag.FlagSet) error {
+	if slices.ContainsFunc(sigstoreFlags, flags.Changed) {
+		return config.Fill(flags, "trust-config", "use-staging")
+	}
+	if err := config.Fill(flags, keyFlags...); err != nil {
+		return err
+	}
+	if m.certificate != "" {
+		return config.Fill(flags, "certificate-chain")
+	}
+	if m.privateKey == "" {
+		return config.Fill(flags, "trust-config", "use-staging")
+	}
+	return nil
+}
+
+// Signer is the signer that the options ask for.
+func (m *SignMethod) Signer(flags *pflag.FlagSet) (sign.Signer, error) {
+	if err := m.contradiction(flags); err != nil {
+		return nil, err
+	}
+	if m.privateKey != "" {
+		return m.keySigner()
+	}
+	return m.sigstoreSigner()
+}
+
+// contradiction tells of options that do not go together.
+func (m *SignMethod) contradiction(flags *pflag.FlagSet) error {
+	const hint = "give --private-key, or --private-key with --signing-certificate, or --identity-token"
+	switch {
+	case m.privateKey != "" && slices.ContainsFunc(sigstoreFlags, flags.Changed):
+		return ui.Usage(hint, "--private-key does not go with --%s", firstChanged(flags, sigstoreFlags))
+	case m.certificate != "" && m.privateKey == "":
+		return ui.Usage(hint, "--signing-certificate needs the --private-key that belongs to it")
+	case flags.Changed("certificate-chain") && m.certificate == "":
+		return ui.Usage(hint, "--certificate-chain needs a --signing-certificate")
+	case (m.trustedRoot == "") != (m.signing == ""):
+		return ui.Usage("", "--trusted-root and --signing-config go together when signing")
+	case m.trustConfig != "" && m.trustedRoot != "":
+		return ui.Usage("", "--trust-config does not go with --trusted-root and --signing-config")
+	case m.staging && (m.trustConfig != "" || m.trustedRoot != ""):
+		return ui.Usage("", "--use-staging does not go with another Sigstore instance")
+	}
+	return nil
+}
+
+func firstChanged(flags *pflag.FlagSet, names []string) string {
+	return names[slices.IndexFunc(names, flags.Changed)]
+}
+
+func (m *SignMethod) keySigner() (sign.Signer, error) {
+	pem, err := readInput(m.privateKey, "private key")
+	if err != nil {
+		return nil, err
+	}
+	key, err := sign.NewKey(pem, func() ([]byte, error) {
+		return ui.Passphrase(fmt.Sprintf("Passphrase for %s: ", ui.Quote(m.privateKey)))
+	})
+	if err != nil {
+		return nil, ui.Usage(keyHint(err), "private key %s: %w", ui.Quote(m.privateKey), err)
+	}
+	if m.certificate == "" {
+		return key, nil
+	}
+	leaf, err := readInput(m.certificate, "signing certificate")
+	if err != nil {
+		return nil, err
+	}
+	var chain [][]byte
+	for _, name := range m.chain {
+		pem, err := readInput(name, "certificate chain")
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, pem)
+	}
+	certificate, err := sign.NewCertificate(key, leaf, chain)
+	if err != nil {
+		return nil, ui.Usage("", "signing certificate %s: %w", ui.Quote(m.certificate), err)
+	}
+	return certificate, nil
+}
+
+func (m *SignMethod) sigstoreSigner() (sign.Signer, error) {
+	if m.token == "" {
+		return nil, ui.Usage("--private-key FILE signs with a key; git model-sign keygen makes one\n"+
+			"--identity-token TOKEN signs with Sigstore, as the identity that the token names", "no way to sign was given")
+	}
+	o := sign.SigstoreOptions{Token: m.token, Staging: m.staging, CacheDir: CacheDir()}
+	for _, f := range []struct {
+		name, what string
+		into       *[]byte
+	}{
+		{m.trustConfig, "trust config", &o.TrustConfig},
+		{m.trustedRoot, "trusted root", &o.TrustedRoot},
+		{m.signing, "signing config", &o.SigningConfig},
+	} {
+		if f.name == "" {
+			continue
+		}
+		b, err := readInput(f.name, f.what)
+		if err != nil {
+			return nil, err
+		}
+		*f.into = b
+	}
+	signer, err := sign.NewSigstore(o)
+	if err != nil {
+		return nil, ui.Usage("", "signing with Sigstore: %w", err)
+	}
+	return signer, nil
+}
+
+// keyHint says what to do about a private key that cannot be used.
+func keyHint(err error) string {
+	switch {
+	case errors.Is(err, sign.ErrPassphrase), errors.Is(err, ui.ErrNoTerminal):
+		return "the passphrase is asked for on the terminal, or taken from MODELSIGN_PASSPHRASE"
+	case errors.Is(err, sign.ErrKey), errors.Is(err, sign.ErrKeyType), errors.Is(err, sign.ErrPublicKey):
+		return "git model-sign keygen makes a key pair"
+	}
+	return ""
+}
+
+// maxInput bounds a file of keys, certificates or trust, in bytes.
+const maxInput = 16 << 20
+
+// readInput reads a file that an option names. That it cannot be read is wrong
+// usage: nothing has been done yet.
+func readInput(name, what string) ([]byte, error) {
+	if strings.HasPrefix(name, "pkcs11:") || strings.Contains(name, "kms://") {
+		return nil, ui.Usage("", "%s %s: keys in hardware and key services are not supported by this program", what, ui.Quote(name))
+	}
+	b, err := bounded.ReadFile(name, maxInput)
+	if err != nil {
+		return nil, ui.Usage("", "reading the %s: %w", what, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/walk"
+)
+
+// Output holds the options of what is printed.
+type Output struct {
+	JSON, Quiet, NoProgress bool
+}
+
+// Register declares the options.
+func (o *Output) Register(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.JSON, "json", false, "print the result as one JSON object")
+	flags.BoolVarP(&o.Quiet, "quiet", "q", false, "print results and errors only")
+	flags.BoolVar(&o.NoProgress, "no-progress", false, "do not draw progress on the terminal")
+}
+
+// Apply has t behave as the options say.
+func (o *Output) Apply(t *ui.Terminal) {
+	t.Quiet = t.Quiet || o.Quiet || o.JSON
+	t.Live = t.Live && !o.NoProgress
+}
+
+// Place holds the options of where a model and its signature lie.
+type Place struct {
+	Signature string
+	NoGit     bool
+}
+
+// Register declares the options; the use of --signature differs.
+func (p *Place) Register(flags *pflag.FlagSet, signatureUse string) {
+	flags.StringVar(&p.Signature, "signature", "", signatureUse)
+	flags.BoolVar(&p.NoGit, "no-git", false, "take every file of the folder, also in a git worktree")
+}
+
+// Content holds the options of how files become a manifest.
+type Content struct {
+	ignore   []string
+	symlinks bool
+	hash     string
+	shards   string
+}
+
+// Register declares the options.
+func (c *Content) Register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&c.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
+	flags.BoolVar(&c.symlinks, "allow-symlinks", false, "sign what symbolic links point to")
+	flags.StringVar(&c.hash, "hash", string(oms.SHA256), "hash files with sha256, blake3 or blake2b")
+	flags.StringVar(&c.shards, "shards", "", "hash files in shards of `SIZE` bytes, or units such as 256MB")
+	flags.Lookup("shards").NoOptDefVal = defaultShardSize
+}
+
+// Serialization is what the options ask for, for the model at p.
+func (c *Content) Serialization(p *walk.Place) (oms.Serialization, error) {
+	s := oms.Serialization{Method: oms.Files, HashType: oms.Algorithm(c.hash), AllowSymlinks: c.symlinks}
+	if s.HashType.Size() == 0 {
+		return s, ui.Usage("the algorithms are sha256, blake3 and blake2b", "--hash %s: unknown algorithm", ui.Quote(c.hash))
+	}
+	if c.shards != "" {
+		size, err := ParseSize(c.shards)
+		if err != nil {
+			return s, ui.Usage("", "--shards: %w", err)
+		}
+		s.Method, s.ShardSize = oms.Shards, size
+	}
+	var err error
+	s.IgnorePaths, err = p.Ignored(c.ignore)
+	return s, err
+}
+
+// Trust holds the options of whom to believe.
+type Trust struct {
+	publicKey                string
+	chain                    []string
+	identity, issuer         string
+	trustedRoot, trustConfig string
+	staging                  bool
+	changed                  func(name string) bool
+}
+
+// methodFlags are the options that name a signer to believe, by method.
+var methodFlags = map[string][]string{
+	"key":         {"public-key"},
+	"certificate": {"certificate-chain"},
+	"sigstore":    {"identity", "identity-provider"},
+}
+
+// Register declares the options. Without it nothing was given on the command line.
+func (o *Trust) Register(flags *pflag.FlagSet) {
+	o.changed = flags.Changed
+	flags.StringVar(&o.publicKey, "public-key", "", "believe the key whose public half is in `FILE`")
+	flags.StringArrayVar(&o.chain, "certificate-chain", nil, "believe certificates that lead to those in `FILE`; may be repeated")
+	flags.StringVar(&o.identity, "identity", "", "believe the Sigstore `IDENTITY`: an e-mail address or a URI")
+	flags.StringVar(&o.issuer, "identity-provider", "", "the `URL` of the provider that vouches for --identity")
+	flags.StringVar(&o.trustedRoot, "trusted-root", "", "believe the Sigstore instance of this trusted_root.json `FILE`, without the network")
+	flags.StringVar(&o.trustConfig, "trust-config", "", "believe the Sigstore instance of this client trust config `FILE`")
+	flags.BoolVar(&o.staging, "use-staging", false, "believe Sigstore's staging instance")
+}
+
+// Resolve is the trust that the command line names, or else what config says.
+// Options that name a Sigstore instance go with either.
+func (o *Trust) Resolve(config *Config) (policy.Trust, error) {
+	t, err := policy.FromConfig(config.Get)
+	if err != nil {
+		return t, ui.Usage("", "%w", err)
+	}
+	if o.changed == nil {
+		return t, nil
+	}
+	var methods []string
+	for method, names := range methodFlags {
+		if slices.ContainsFunc(names, o.changed) {
+			methods = append(methods, method)
+		}
+	}
+	if len(methods) > 1 {
+		slices.Sort(methods)
+		return policy.Trust{}, ui.Usage("give --public-key, or --certificate-chain, or --identity with --identity-provider",
+			"options of more than one method: %s", methods)
+	}
+	if len(methods) == 1 {
+		t.PublicKeys, t.CertificateChain = nonEmpty(o.publicKey), o.chain
+		t.Identity, t.Issuer = o.identity, o.issuer
+	}
+	if slices.ContainsFunc([]string{"trusted-root", "trust-config", "use-staging"}, o.changed) {
+		t.TrustedRoot, t.TrustConfig, t.Staging = o.trustedRoot, o.trustConfig, o.staging
+	}
+	return t, nil
+}
+
+func nonEmpty(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+// Conclude prints a verdict and ends the program with its exit code.
+func Conclude(ctx context.Context, t *ui.Terminal, v *ui.Verdict, asJSON bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if asJSON {
+		if err := ui.WriteJSON(t.Out, v.JSON()); err != nil {
+			return err
+		}
+		if v.Err != nil {
+			t.Fail(v.Err)
+		}
+	} else {
+		t.Verdict(v)
+	}
+	if code := v.ExitCode(); code != ui.ExitOK {
+		return Exit(code)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// Main runs a program on the process's streams and arguments and returns its
+// exit code. Its context ends when the user interrupts it.
+func Main(run func(ctx context.Context, args []string, t *ui.Terminal) int) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, os.Args[1:], ui.NewTerminal(os.Stdout, os.Stderr))
+}
+
+// Command is one command line: its options, and what it does with the
+// arguments that are left.
+type Command struct {
+	// Usage is the line behind "usage: ", and Summary what the command does.
+	Usage, Summary string
+	Flags          *pflag.FlagSet
+	Run            func(ctx context.Context, args []string) error
+}
+
+// Execute parses args, runs the command, says what went wrong and returns the
+// exit code.
+func (c Command) Execute(ctx context.Context, args []string, t *ui.Terminal) int {
+	err := c.Flags.Parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		t.Result("usage: %s\n\n%s.\n\n%s", c.Usage, c.Summary, c.Flags.FlagUsages())
+		return ui.ExitOK
+	}
+	if err != nil {
+		err = ui.Usage("-h lists the options", "%w", err)
+	} else {
+		err = c.Run(ctx, c.Flags.Args())
+	}
+	if ctx.Err() != nil {
+		err = ui.Trouble("", "interrupted; nothing was left half-written")
+	}
+	var said Exit
+	switch {
+	case err == nil:
+		return ui.ExitOK
+	case errors.As(err, &said):
+		return int(said)
+	}
+	t.Fail(err)
+	return ui.Code(err)
+}

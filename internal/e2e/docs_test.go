@@ -1,0 +1,289 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/git-model-sign/git-model-sign/internal/e2e/lfsserver"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
+)
+
+// TestDocs runs every command that README.md and docs/*.md show. The convention, which their authors follow:
+//
+// In a fenced block marked console, a line "$ COMMAND" is run, and the lines under it are what it prints. A command ending in a
+// backslash goes on in the next line. All blocks of a document are one shell session, so cd and variables last. The session
+// begins in a private HOME with git-lfs set up and with the trees of modelTrees in it, and:
+//
+//   - a command must exit with 0, unless "$ echo $?" follows and shows another status;
+//   - lines shown must be printed in that order, on either stream; lines that are not shown may come between them;
+//   - "…" in a line stands for any text;
+//   - https://example.com/org/NAME is an empty repository that can be pushed to, and $MODULE is the folder of go.mod.
+//
+// An HTML comment that begins with "run" holds commands that a reader need not see. Commands that this test is itself part of
+// stand in an unmarked block, begin with "go ", and must be lines of .ci/run. There is no other place for a command: no block
+// is marked sh or bash.
+func TestDocs(t *testing.T) {
+	lfs := needs.GitLFS(t)
+	documents, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(documents, filepath.Join("..", "..", "README.md")) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps, err := parseDocument(string(text))
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			runDocument(t, string(text), steps, lfs)
+		})
+	}
+}
+
+// A step is one command of a document.
+type step struct {
+	line    int // where it stands
+	command string
+	shown   []string // the output that the document shows
+	inCI    bool     // not run here: a line of .ci/run
+}
+
+// fences tells which blocks may stand in a document, and whether their commands are run.
+var fences = map[string]bool{"console": true, "": false, "text": false, "json": false, "ini": false, "yaml": false, "mermaid": false}
+
+// parseDocument finds the commands of a Markdown document.
+func parseDocument(text string) ([]step, error) {
+	var steps []step
+	var block string // the kind of block that this line is in: "none" outside any
+	const none, hidden = "none", "<!-- run"
+	block = none
+	for i, line := range strings.Split(text, "\n") {
+		fence, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case block == none && isFence:
+			if _, ok := fences[fence]; !ok {
+				return nil, fmt.Errorf("line %d: a block marked %q is not run by any test: mark it console, or text", i+1, fence)
+			}
+			block = fence
+		case block == none && strings.TrimSpace(line) == hidden:
+			block = hidden
+		case block == none:
+		case isFence || block == hidden && strings.TrimSpace(line) == "-->":
+			block = none
+		case block == hidden:
+			steps = append(steps, step{line: i + 1, command: line})
+		case block == "console":
+			steps = addConsoleLine(steps, i+1, line)
+		case block == "" && strings.HasPrefix(line, "go "):
+			steps = append(steps, step{line: i + 1, command: line, inCI: true})
+		case strings.HasPrefix(line, "$ "):
+			return nil, fmt.Errorf("line %d: a command in a block that is not marked console: %s", i+1, line)
+		}
+	}
+	if block != none {
+		return nil, fmt.Errorf("the last block has no end")
+	}
+	return steps, nil
+}
+
+// addConsoleLine takes a line of a console block: a command, the rest of one, or output of the last.
+func addConsoleLine(steps []step, number int, line string) []step {
+	if command, ok := strings.CutPrefix(line, "$ "); ok {
+		return append(steps, step{line: number, command: command})
+	}
+	if len(steps) == 0 {
+		return append(steps, step{line: number, command: "false # output without a command: " + line})
+	}
+	last := &steps[len(steps)-1]
+	if unfinished, ok := strings.CutSuffix(last.command, `\`); ok && len(last.shown) == 0 {
+		last.command = unfinished + strings.TrimSpace(strings.TrimPrefix(line, "> "))
+		return steps
+	}
+	last.shown = append(last.shown, line)
+	return steps
+}
+
+// boundary marks in the output of a document's session where a command ended, and with which exit status.
+const boundary = "\x00status "
+
+// runDocument runs the steps in one shell and holds what it prints against what the document shows.
+func runDocument(t *testing.T, text string, steps []step, lfs string) {
+	script := "set -u\nstatus=0\nresume() { return \"$status\"; }\n"
+	var ran []step
+	for _, s := range steps {
+		if s.inCI {
+			wantInCI(t, s)
+			continue
+		}
+		ran = append(ran, s)
+		script += fmt.Sprintf("resume\neval %s\nstatus=$?\nprintf '\\000status %%d\\n' \"$status\"\n", shellQuote(s.command))
+	}
+	if len(ran) == 0 {
+		return
+	}
+	s := docSession(t, text, lfs)
+	s.write("session.sh", script)
+	var out bytes.Buffer
+	cmd := s.Command(t.Context(), s.Path(), "sh", s.path("session.sh"))
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(out.String(), boundary)
+	for i, step := range ran {
+		if i+1 >= len(parts) {
+			t.Fatalf("line %d: the session ended before or in: %s\n%s", step.line, step.command, out.String())
+		}
+		printed := parts[i]
+		if i > 0 {
+			_, printed, _ = strings.Cut(printed, "\n") // behind the status of the command before
+		}
+		status, _, _ := strings.Cut(parts[i+1], "\n")
+		told := i+1 < len(ran) && ran[i+1].command == "echo $?"
+		if status != "0" && !told {
+			t.Fatalf("line %d: exit status %s: %s\n%s", step.line, status, step.command, printed)
+		}
+		if missing := firstMissing(step.shown, printed); missing != "" {
+			t.Errorf("line %d: %s\nshown in the document: %s\nprinted:\n%s", step.line, step.command, missing, printed)
+		}
+	}
+}
+
+// wantInCI wants a command to be a line of .ci/run.
+func wantInCI(t *testing.T, s step) {
+	t.Helper()
+	script, err := os.ReadFile(filepath.Join("..", "..", ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(strings.Split(string(script), "\n"), s.command) {
+		t.Errorf("line %d: %q is no line of .ci/run, so nothing runs it", s.line, s.command)
+	}
+}
+
+// docSession prepares what a document's session finds.
+func docSession(t *testing.T, text, lfs string) *session {
+	s := newSession(t, lfs)
+	s.exits(0, "git", "lfs", "install")
+	server, err := lfsserver.Start(s.path("host"), lfsserver.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	names := regexp.MustCompile(`https://example\.com/org/([a-z0-9-]+)`).FindAllStringSubmatch(text, -1)
+	slices.SortFunc(names, func(a, b []string) int { return strings.Compare(a[1], b[1]) })
+	for _, name := range slices.CompactFunc(names, func(a, b []string) bool { return a[1] == b[1] }) {
+		url, err := server.CreateRepository(t.Context(), name[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.exits(0, "git", "config", "--system", "url."+url+".insteadOf", name[0])
+	}
+	module, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Env = append(s.Env, "MODULE="+module, "GOPROXY=off")
+	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
+		out, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Env = append(s.Env, name+"="+strings.TrimSpace(string(out)))
+	}
+	modelTrees(s)
+	return s
+}
+
+// firstMissing is the first line shown that is not printed after those before it, or nothing.
+func firstMissing(shown []string, printed string) string {
+	lines := strings.Split(printed, "\n")
+	for _, want := range shown {
+		var parts []string
+		for _, part := range strings.Split(strings.TrimSpace(want), "…") {
+			parts = append(parts, regexp.QuoteMeta(part))
+		}
+		re := regexp.MustCompile("^" + strings.Join(parts, ".*") + "$")
+		at := slices.IndexFunc(lines, func(line string) bool { return re.MatchString(strings.TrimSpace(line)) })
+		if at < 0 {
+			return want
+		}
+		lines = lines[at+1:]
+	}
+	return ""
+}
+
+func shellQuote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// modelTrees lays models of the shapes that people have into ~/models, and a PyTorch Hub checkout where that library puts it.
+func modelTrees(s *session) {
+	tensor := func(name string) string { return string(weights(50_000, name)) }
+	s.write(
+		"home/models/saved_model/saved_model.pb", tensor("graph"),
+		"home/models/saved_model/fingerprint.pb", "fingerprint",
+		"home/models/saved_model/variables/variables.index", "index",
+		"home/models/saved_model/variables/variables.data-00000-of-00001", tensor("variables"),
+		"home/models/saved_model/assets/vocab.txt", "[PAD]\n[UNK]\n",
+
+		"home/models/bert/README.md", "---\nlicense: apache-2.0\n---\n# BERT\n",
+		"home/models/bert/config.json", `{"architectures": ["BertModel"]}`,
+		"home/models/bert/model.safetensors", tensor("bert"),
+		"home/models/bert/onnx/model.onnx", tensor("bert.onnx"),
+		"home/models/bert/tokenizer.json", "{}",
+		"home/models/bert/tokenizer_config.json", "{}",
+		"home/models/bert/special_tokens_map.json", "{}",
+		"home/models/bert/vocab.txt", "[PAD]\n[UNK]\n",
+		"home/models/bert/.gitattributes", "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.onnx filter=lfs diff=lfs merge=lfs -text\n",
+
+		"home/.cache/torch/hub/pytorch_vision_main/hubconf.py", "dependencies = ['torch']\n",
+		"home/.cache/torch/hub/pytorch_vision_main/torchvision/models/resnet.py", "class ResNet: ...\n",
+		"home/.cache/torch/hub/checkpoints/resnet18-f37072fd.pth", tensor("resnet18"),
+
+		"home/models/resnet50.onnx", tensor("resnet50"),
+	)
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-qm", "Add the model"}} {
+		s.exits(0, "git", append([]string{"-C", s.path("home/models/bert")}, args...)...)
+	}
+}
+
+// The convention itself: what a document may not hold, and how output is compared.
+func TestDocConvention(t *testing.T) {
+	for name, text := range map[string]string{
+		"a block that nothing runs":    "```sh\nls\n```\n",
+		"a command in an unmarked one": "```\n$ ls\n```\n",
+		"a block without an end":       "```console\n$ ls\n",
+	} {
+		if steps, err := parseDocument(text); err == nil {
+			t.Errorf("%s is taken: %v", name, steps)
+		}
+	}
+	steps, err := parseDocument("<!-- run\ncd x\n-->\n```console\n$ git \\\n  status\nclean…\n$ echo $?\n0\n```\n```\ngo test ./...\n```\n")
+	if err != nil || len(steps) != 4 || steps[1].command != "git status" || steps[1].shown[0] != "clean…" || !steps[3].inCI {
+		t.Errorf("parsed to %+v (%v)", steps, err)
+	}
+	for _, tt := range []struct{ shown, printed, missing string }{
+		{"a…c", "a b c", ""},
+		{"a\nc", "a\nb\nc\n", ""},
+		{"c\na", "a\nb\nc\n", "a"},
+		{"a", "a b", "a"},
+		{"…", "", ""},
+	} {
+		if got := firstMissing(strings.Split(tt.shown, "\n"), tt.printed); got != tt.missing {
+			t.Errorf("%s in %s: %s is missing, want %s", strconv.Quote(tt.shown), strconv.Quote(tt.printed), strconv.Quote(got), strconv.Quote(tt.missing))
+		}
+	}
+}

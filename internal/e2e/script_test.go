@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
+)
+
+// TestScripts runs the sessions of testdata/script, each in a private HOME with an empty work folder. One of them:
+//
+//	go test ./internal/e2e -run TestScripts/sign_key
+func TestScripts(t *testing.T) {
+	lfs := needs.GitLFS(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                filepath.Join("testdata", "script"),
+		RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			return setupScript(env, lfs)
+		},
+		Condition: condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":           exits,
+			"flip":            flip,
+			"git":             program("git"),
+			"hf-model-verify": program("hf-model-verify"),
+			"interrupt":       interrupt,
+			"keypair":         keypair,
+			"lfsserver":       lfsserverCommand,
+			"mkweights":       mkweights,
+			"pki":             pkiCommand,
+			"snapshot":        snapshotCommand,
+			"tty":             tty,
+			"unchanged":       unchanged,
+		},
+	})
+}
+
+// What a session keeps between its commands.
+type (
+	homeKey      struct{} // *home.Home
+	hostKey      struct{} // *host
+	snapshotsKey struct{} // map[string]snapshot, by folder
+)
+
+// setupScript gives a session its HOME, with git-lfs set up as `git lfs install` does for everybody.
+func setupScript(env *testscript.Env, lfs string) error {
+	h, err := newHome(env.WorkDir, lfs)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	cmd := h.Command(context.Background(), h.Dir, "git", "lfs", "install")
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("git lfs install: %w: %s", err, out.Bytes())
+	}
+	env.Values[homeKey{}] = h
+	env.Values[hostKey{}] = new(host)
+	env.Values[snapshotsKey{}] = make(map[string]snapshot)
+	env.Vars = append(env.Vars, h.Env...)
+	return nil
+}
+
+// condition adds to testscript's own conditions:
+//
+//	[git>=2.54]   the version of git
+//	[mounts]      a small file system can be mounted, in a mount namespace of the command's own
+func condition(cond string) (bool, error) {
+	if least, ok := strings.CutPrefix(cond, "git>="); ok {
+		return gitIsAtLeast(least)
+	}
+	if cond == "mounts" {
+		err := exec.Command("unshare", "-m", "true").Run()
+		if err != nil && os.Getenv("CI") == "true" {
+			return false, fmt.Errorf("required where CI=true: a mount namespace: %w", err)
+		}
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", cond)
+}
+
+func gitIsAtLeast(version string) (bool, error) {
+	out, err := exec.Command("git", "version").Output()
+	if err != nil {
+		return false, fmt.Errorf("asking git for its version: %w", err)
+	}
+	have, errHave := majorMinor(strings.TrimPrefix(strings.TrimSpace(string(out)), "git version "))
+	want, errWant := majorMinor(version)
+	return have >= want, errors.Join(errHave, errWant)
+}
+
+// majorMinor makes a number of the first two parts of a version: 2.39.5 is 2039.
+func majorMinor(version string) (int, error) {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return 0, fmt.Errorf("%q is no version", version)
+	}
+	major, errMajor := strconv.Atoi(parts[0])
+	minor, errMinor := strconv.Atoi(parts[1])
+	return major*1000 + minor, errors.Join(errMajor, errMinor)
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package oms_test
+
+const raceEnabled = true

@@ -1,0 +1,295 @@
+package sign
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	"github.com/sigstore/sigstore-go/pkg/sign"
+
+	"github.com/git-model-sign/git-model-sign/internal/oms/omstest"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+	"github.com/git-model-sign/git-model-sign/internal/verify/verifytest"
+)
+
+const (
+	alice  = "alice@example.com"
+	issuer = "https://issuer.test"
+)
+
+func statement(t testing.TB) []byte {
+	t.Helper()
+	return omstest.Statement(t, omstest.Manifest(t, "model", map[string]string{"a.bin": "a"}))
+}
+
+// at gives a Signer the services of an instance that has no servers, with a key that it has certified.
+func (s *Sigstore) at(v *verifytest.Signer) *Sigstore {
+	s.newKey = func() (sign.Keypair, error) { return v, nil }
+	s.connect = func(context.Context) (*services, error) {
+		return &services{
+			authority:  endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
+			timestamps: []endpoint[timestamper]{{"timestamp authority", "https://tsa.test", v}},
+			logs:       []endpoint[sign.Transparency]{{"Rekor", "https://rekor.test", v}},
+		}, nil
+	}
+	return s
+}
+
+func newSigstore(t *testing.T, o SigstoreOptions) *Sigstore {
+	t.Helper()
+	if o.Token == "" {
+		o.Token = validToken()
+	}
+	if o.SigningConfig == nil {
+		o.SigningConfig = signingConfig(`"caUrls":[]`)
+	}
+	s, err := NewSigstore(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSigstore(t *testing.T) {
+	instance := verifytest.NewInstance(t)
+	root := instance.TrustedRoot(t, false)
+	s := newSigstore(t, SigstoreOptions{TrustedRoot: root, Token: validToken() + "\n"}).at(instance.Signer(t, alice, issuer))
+	if got := s.Describe(); got != "a Sigstore identity" || s.Signer() != nil {
+		t.Errorf("before anything is signed the signer is %q", got)
+	}
+	bundle, err := s.Sign(t.Context(), statement(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Describe(), "identity alice@example.com via https://issuer.test"; got != want {
+		t.Errorf("signer is %q, want %q", got, want)
+	}
+	v, err := verify.NewSigstore(verify.SigstoreOptions{Identity: alice, Issuer: issuer, TrustedRoot: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, signer, err := verify.Manifest(t.Context(), bundle, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.ModelName != "model" || *signer != *s.Signer() {
+		t.Errorf("verified %q by %+v, signed by %+v", m.ModelName, signer, s.Signer())
+	}
+	var parsed struct {
+		VerificationMaterial struct {
+			TimestampVerificationData struct{ RFC3161Timestamps []any }
+		}
+	}
+	if err := json.Unmarshal(bundle, &parsed); err != nil || len(parsed.VerificationMaterial.TimestampVerificationData.RFC3161Timestamps) != 1 {
+		t.Errorf("bundle has no timestamp: %v\n%s", err, bundle)
+	}
+}
+
+// changed is an instance's signer with one part of it replaced.
+type changed struct {
+	*verifytest.Signer
+	certificate func() ([]byte, error)
+	timestamp   func() ([]byte, error)
+	log         func(*protobundle.Bundle) error
+	logged      int
+}
+
+func (c *changed) GetCertificate(ctx context.Context, k sign.Keypair, o *sign.CertificateProviderOptions) ([]byte, error) {
+	if c.certificate != nil {
+		return c.certificate()
+	}
+	return c.Signer.GetCertificate(ctx, k, o)
+}
+
+func (c *changed) GetTimestamp(ctx context.Context, sig []byte) ([]byte, error) {
+	if c.timestamp != nil {
+		return c.timestamp()
+	}
+	return c.Signer.GetTimestamp(ctx, sig)
+}
+
+func (c *changed) GetTransparencyLogEntry(ctx context.Context, pem []byte, b *protobundle.Bundle) error {
+	c.logged++
+	if c.log != nil {
+		return c.log(b)
+	}
+	return c.Signer.GetTransparencyLogEntry(ctx, pem, b)
+}
+
+// TestSigstoreFails has each service fail or lie. Nothing may be returned, the error has to name the service or say that
+// the result does not verify, and nothing may be logged that is known to be useless.
+func TestSigstoreFails(t *testing.T) {
+	instance, other := verifytest.NewInstance(t), verifytest.NewInstance(t)
+	down := errors.New("connection refused")
+	secret := validToken()
+	for name, c := range map[string]struct {
+		change func(*changed)
+		want   error
+		text   string
+		logged int
+	}{
+		"Fulcio is down":    {func(c *changed) { c.certificate = func() ([]byte, error) { return nil, down } }, down, "Fulcio at https://fulcio.test: connection refused", 0},
+		"Fulcio tells all":  {func(c *changed) { c.certificate = func() ([]byte, error) { return nil, errors.New("bad " + secret) } }, ErrService, "bad (identity token)", 0},
+		"Fulcio sends junk": {func(c *changed) { c.certificate = func() ([]byte, error) { return []byte("junk"), nil } }, ErrService, "not well formed", 0},
+		"another's key": {func(c *changed) {
+			c.certificate = func() ([]byte, error) { return instance.Signer(t, alice, issuer).Certificate.Raw, nil }
+		}, ErrService, "another key", 0},
+		"another authority's": {func(c *changed) { c.Signer = other.Signer(t, alice, issuer) }, ErrService, "a certificate issued by CN=sigstore-intermediate", 0},
+		"no timestamp":        {func(c *changed) { c.timestamp = func() ([]byte, error) { return nil, down } }, down, "timestamp authority at https://tsa.test: connection refused", 0},
+		"no log":              {func(c *changed) { c.log = func(*protobundle.Bundle) error { return down } }, down, "Rekor at https://rekor.test: connection refused", 1},
+		"log forgets":         {func(c *changed) { c.log = func(*protobundle.Bundle) error { return nil } }, ErrUnverified, "tlogEntries", 1},
+		"another log's entry": {func(c *changed) {
+			c.log = func(b *protobundle.Bundle) error { return c.At(other).GetTransparencyLogEntry(t.Context(), nil, b) }
+		}, ErrUnverified, "transparency log", 1},
+		"another authority's time": {func(c *changed) {
+			c.timestamp = func() ([]byte, error) { return c.At(other).GetTimestamp(t.Context(), []byte("another signature")) }
+		}, ErrService, "timestamp authority at https://tsa.test: it answered with a timestamp", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &changed{Signer: instance.Signer(t, alice, issuer)}
+			c.change(v)
+			s := newSigstore(t, SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false), Token: secret}).at(v.Signer)
+			s.connect = func(context.Context) (*services, error) {
+				return &services{
+					authority:  endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
+					timestamps: []endpoint[timestamper]{{"timestamp authority", "https://tsa.test", v}},
+					logs:       []endpoint[sign.Transparency]{{"Rekor", "https://rekor.test", v}},
+				}, nil
+			}
+			bundle, err := s.Sign(t.Context(), statement(t))
+			if bundle != nil || !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.text) {
+				t.Errorf("error is %v, want %v with %q", err, c.want, c.text)
+			}
+			if strings.Contains(fmt.Sprintf("%v %#v", err, err), secret) {
+				t.Error("the error has the token in it")
+			}
+			if v.logged != c.logged {
+				t.Errorf("logged %d times, want %d", v.logged, c.logged)
+			}
+			if s.Signer() != nil {
+				t.Error("a signer is given")
+			}
+		})
+	}
+}
+
+func TestSigstoreExpiredMeanwhile(t *testing.T) {
+	instance := verifytest.NewInstance(t)
+	s := newSigstore(t, SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false)}).at(instance.Signer(t, alice, issuer))
+	s.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	if _, err := s.Sign(t.Context(), statement(t)); !errors.Is(err, ErrToken) {
+		t.Errorf("error is %v, want %v", err, ErrToken)
+	}
+}
+
+func TestNewSigstoreRefused(t *testing.T) {
+	root := verifytest.NewInstance(t).TrustedRoot(t, false)
+	for name, c := range map[string]struct {
+		o    SigstoreOptions
+		want error
+	}{
+		"no token":            {SigstoreOptions{TrustedRoot: root}, ErrToken},
+		"damaged root":        {SigstoreOptions{Token: validToken(), TrustedRoot: []byte("{}")}, ErrConfig},
+		"root and staging":    {SigstoreOptions{Token: validToken(), TrustedRoot: root, Staging: true}, ErrConfig},
+		"signing config only": {SigstoreOptions{Token: validToken(), SigningConfig: signingConfig(`"caUrls":[]`)}, ErrConfig},
+		"trusted root only":   {SigstoreOptions{Token: validToken(), TrustedRoot: root}, ErrConfig},
+	} {
+		if _, err := NewSigstore(c.o); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func signingConfig(members string) []byte {
+	return []byte(`{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json",` + members + `}`)
+}
+
+// TestServices has a signing config lead to servers that misbehave.
+func TestServices(t *testing.T) {
+	instance := verifytest.NewInstance(t)
+	service := func(url string, version int) string {
+		return fmt.Sprintf(`{"url":%q,"majorApiVersion":%d,"validFor":{"start":"2020-01-01T00:00:00Z"},"operator":"test"}`, url, version)
+	}
+	type answer = http.HandlerFunc
+	status := func(code int, body string) answer {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); _, _ = io.WriteString(w, body) }
+	}
+	for name, c := range map[string]struct {
+		fulcio answer
+		config func(url string) string
+		want   error
+		text   string
+	}{
+		"refused": {status(400, `{"message":"There was an error processing the identity token"}`), nil, ErrService,
+			"There was an error processing the identity token"},
+		"overloaded": {status(503, "try\nlater\x1b[2J"), nil, ErrService, `503 Service Unavailable: try later\x1b[2J`},
+		"throttled":  {status(429, ""), nil, ErrService, "429 Too Many Requests"},
+		"endless": {func(w http.ResponseWriter, _ *http.Request) {
+			for range 20 << 10 {
+				if _, err := w.Write(make([]byte, 1<<10)); err != nil {
+					return
+				}
+			}
+		}, nil, ErrService, "more than"},
+		"not JSON": {status(200, "<html>"), nil, ErrService, "Fulcio"},
+		"no Fulcio": {nil, func(u string) string {
+			return `"rekorTlogUrls":[` + service(u, 1) + `],"rekorTlogConfig":{"selector":"ANY"}`
+		}, ErrConfig, "no certificate authority"},
+		"no log": {nil, func(u string) string { return `"caUrls":[` + service(u, 1) + `]` }, ErrConfig, "no transparency log"},
+		"Rekor v2 without a timestamp authority": {nil, func(u string) string {
+			return `"caUrls":[` + service(u, 1) + `],"rekorTlogUrls":[` + service(u, 2) + `],"rekorTlogConfig":{"selector":"ANY"}`
+		}, ErrConfig, "no timestamp authority"},
+		"unknown timestamp authority": {nil, func(u string) string {
+			return `"caUrls":[` + service(u, 1) + `],"rekorTlogUrls":[` + service(u, 1) + `],"rekorTlogConfig":{"selector":"ANY"},"tsaConfig":{"selector":"ANY"},"tsaUrls":[` + service(u, 9) + `]`
+		}, ErrConfig, "no timestamp authority"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests := 0
+			server := httptest.NewServer(answer(func(w http.ResponseWriter, r *http.Request) {
+				if requests++; r.UserAgent() != "test/1" {
+					t.Errorf("user agent is %q", r.UserAgent())
+				}
+				c.fulcio(w, r)
+			}))
+			defer server.Close()
+			config := `"caUrls":[` + service(server.URL, 1) + `],"rekorTlogUrls":[` + service(server.URL, 1) + `],"rekorTlogConfig":{"selector":"ANY"}`
+			if c.config != nil {
+				config = c.config(server.URL)
+			}
+			s := newSigstore(t, SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false), SigningConfig: signingConfig(config), UserAgent: "test/1"})
+			_, err := s.Sign(t.Context(), statement(t))
+			if !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.text) {
+				t.Errorf("error is %v, want %v with %q", err, c.want, c.text)
+			}
+			if errors.Is(err, ErrService) && (!strings.Contains(err.Error(), server.URL) || requests != 1) {
+				t.Errorf("after %d requests, want one, the error is %v, want %q in it", requests, err, server.URL)
+			}
+			if strings.ContainsAny(fmt.Sprint(err), "\n\x1b") {
+				t.Errorf("error is not one printable line: %q", err)
+			}
+		})
+	}
+}
+
+// TestServiceGivesUp has a server that never answers.
+func TestServiceGivesUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		cancel()
+		<-t.Context().Done()
+	}))
+	defer server.CloseClientConnections()
+	client := &http.Client{Transport: sigstore.Transport(ctx, "")}
+	if _, err := client.Post(server.URL, "", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want %v", err, context.Canceled)
+	}
+}

@@ -1,0 +1,191 @@
+package ui
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// SchemaVersion is the version of every JSON object that the programs print;
+// docs/json.md describes it. New members may come in the same version, and no
+// member changes its meaning.
+const SchemaVersion = 1
+
+// VerdictJSON is the object that verify --json prints.
+type VerdictJSON struct {
+	SchemaVersion int    `json:"schemaVersion"`
+	Verdict       string `json:"verdict"` // verified, failed, unsigned, usage, trouble
+	ExitCode      int    `json:"exitCode"`
+	Model         string `json:"model"`
+	Signature     string `json:"signature"`
+
+	Signer    *SignerJSON   `json:"signer,omitempty"`
+	Manifest  *ManifestJSON `json:"manifest,omitempty"`
+	Counts    *CountsJSON   `json:"counts,omitempty"`
+	Files     []FileJSON    `json:"files,omitempty"`
+	Untracked []string      `json:"untracked,omitempty"`
+	Warnings  []string      `json:"warnings,omitempty"`
+	Error     *ErrorJSON    `json:"error,omitempty"`
+	ReadBytes int64         `json:"readBytes"`
+}
+
+// SignerJSON is who signed, as verified.
+type SignerJSON struct {
+	Method   string     `json:"method"` // key, certificate, sigstore
+	Identity string     `json:"identity"`
+	Issuer   string     `json:"issuer,omitempty"`
+	Time     *time.Time `json:"time,omitempty"`
+	LogIndex *int64     `json:"logIndex,omitempty"`
+}
+
+// ManifestJSON is what was signed, without its resources.
+type ManifestJSON struct {
+	ModelName     string   `json:"modelName"`
+	RootDigest    string   `json:"rootDigest"` // sha256:<hex>
+	Method        string   `json:"method"`     // files, shards
+	HashType      string   `json:"hashType"`
+	ShardSize     int64    `json:"shardSize,omitempty"`
+	AllowSymlinks bool     `json:"allowSymlinks"`
+	IgnorePaths   []string `json:"ignorePaths,omitempty"`
+	Resources     int      `json:"resources"`
+}
+
+// CountsJSON counts the findings by state.
+type CountsJSON struct {
+	Read          int `json:"read"`
+	Promised      int `json:"promised"`
+	Sparse        int `json:"sparse"`
+	Changed       int `json:"changed"`
+	Missing       int `json:"missing"`
+	Extra         int `json:"extra"`
+	NotDownloaded int `json:"notDownloaded"`
+	Refused       int `json:"refused"`
+	Unreadable    int `json:"unreadable"`
+}
+
+// FileJSON is the finding about one resource.
+type FileJSON struct {
+	Path     string `json:"path"`
+	Start    *int64 `json:"start,omitempty"` // shards only, bytes
+	End      *int64 `json:"end,omitempty"`
+	Status   string `json:"status"`
+	Expected string `json:"expected,omitempty"` // <algorithm>:<hex>
+	Found    string `json:"found,omitempty"`
+	Detail   string `json:"detail,omitempty"`
+}
+
+// ErrorJSON is why there is no verdict about files, or why a command failed.
+type ErrorJSON struct {
+	Message string   `json:"message"`
+	Hints   []string `json:"hints,omitempty"`
+}
+
+// JSON is the verdict as one object.
+func (v *Verdict) JSON() VerdictJSON {
+	out := VerdictJSON{SchemaVersion: SchemaVersion, ExitCode: v.ExitCode(), Verdict: verdictWord(v.ExitCode()),
+		Model: v.Model, Signature: v.Signature, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
+		Error: NewErrorJSON(v.Err)}
+	if r := v.Report; r != nil {
+		out.Counts = countsJSON(r)
+		out.Files = filesJSON(r)
+		out.Untracked, out.Warnings, out.ReadBytes = r.Untracked, r.Warnings, r.Bytes
+	}
+	return out
+}
+
+func verdictWord(code int) string {
+	switch code {
+	case ExitOK:
+		return "verified"
+	case ExitFailed:
+		return "failed"
+	case ExitUsage:
+		return "usage"
+	case ExitUnsigned:
+		return "unsigned"
+	}
+	return "trouble"
+}
+
+// NewErrorJSON is err with its hints; nil for nil.
+func NewErrorJSON(err error) *ErrorJSON {
+	if err == nil {
+		return nil
+	}
+	out := &ErrorJSON{Message: err.Error()}
+	var e *Error
+	if errors.As(err, &e) {
+		out.Hints = e.Hints
+	}
+	return out
+}
+
+func signerJSON(s *verify.Signer) *SignerJSON {
+	if s == nil {
+		return nil
+	}
+	out := &SignerJSON{Method: s.Method, Identity: s.Identity, Issuer: s.Issuer}
+	if !s.Time.IsZero() {
+		at := s.Time.UTC()
+		out.Time = &at
+	}
+	if s.Method == oms.MaterialSigstore.String() {
+		out.LogIndex = &s.LogIndex
+	}
+	return out
+}
+
+// NewManifestJSON describes a manifest without its resources; nil for nil.
+func NewManifestJSON(m *oms.Manifest) *ManifestJSON {
+	if m == nil {
+		return nil
+	}
+	root := m.RootDigest()
+	return &ManifestJSON{ModelName: m.ModelName, RootDigest: "sha256:" + hex.EncodeToString(root[:]),
+		Method: string(m.Serialization.Method), HashType: string(m.Serialization.HashType),
+		ShardSize: m.Serialization.ShardSize, AllowSymlinks: m.Serialization.AllowSymlinks,
+		IgnorePaths: m.Serialization.IgnorePaths, Resources: len(m.Resources)}
+}
+
+func countsJSON(r *check.Report) *CountsJSON {
+	return &CountsJSON{Read: r.Count(check.Read), Promised: r.Count(check.Promised), Sparse: r.Count(check.Sparse),
+		Changed: r.Count(check.Changed), Missing: r.Count(check.Missing), Extra: r.Count(check.Extra),
+		NotDownloaded: r.Count(check.NotDownloaded), Refused: r.Count(check.Refused), Unreadable: r.Count(check.Unreadable)}
+}
+
+func filesJSON(r *check.Report) []FileJSON {
+	files := make([]FileJSON, len(r.Files))
+	for i, f := range r.Files {
+		files[i] = FileJSON{Path: f.Path, Status: string(f.Status), Detail: f.Detail,
+			Expected: tagged(r.Algorithm, f.Expected), Found: tagged(r.Algorithm, f.Found)}
+		if f.End > 0 {
+			files[i].Start, files[i].End = &f.Start, &f.End
+		}
+	}
+	return files
+}
+
+func tagged(algorithm, digest string) string {
+	if digest == "" {
+		return ""
+	}
+	return algorithm + ":" + digest
+}
+
+// WriteJSON writes v as one indented object and a newline.
+func WriteJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	return nil
+}

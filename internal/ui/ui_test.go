@@ -1,0 +1,166 @@
+package ui_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// terminal is one whose streams are told apart by a mark in front of each line.
+func terminal() (*ui.Terminal, *bytes.Buffer, *bytes.Buffer) {
+	var out, err bytes.Buffer
+	return &ui.Terminal{Out: &out, Err: &err}, &out, &err
+}
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"model.safetensors": "model.safetensors",
+		"my weights.bin":    "my weights.bin",
+		"модель.bin":        "модель.bin",
+		"":                  `""`,
+		" lead":             `" lead"`,
+		"a\nb":              `"a\nb"`,
+		"\x1b[31mred":       `"\x1b[31mred"`,
+		"\u202egpj.exe":     `"\u202egpj.exe"`,
+		"bad\xff":           `"bad\xff"`,
+		`quo"te`:            `"quo\"te"`,
+	} {
+		if got := ui.Quote(in); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for in, want := range map[int64]string{0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1024: "1.00 KiB", 3 << 20: "3.00 MiB", 5 << 29: "2.50 GiB"} {
+		if got := ui.Size(in); got != want {
+			t.Errorf("Size(%d) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestFail(t *testing.T) {
+	term, _, stderr := terminal()
+	term.Fail(ui.Usage("do this\nor that", "reading %s: %w", "x", errors.Join(errors.New("one"), errors.New("two"))))
+	want := "error: reading x: one\nerror: two\nhint: do this\nhint: or that\n"
+	if stderr.String() != want {
+		t.Errorf("got %q, want %q", stderr, want)
+	}
+}
+
+func TestCode(t *testing.T) {
+	for want, err := range map[int]error{
+		ui.ExitOK: nil, ui.ExitTrouble: errors.New("anything"), ui.ExitUsage: ui.Usage("", "x"),
+		ui.ExitFailed: fmt.Errorf("wrapped: %w", ui.Failed("", "x")), ui.ExitUnsigned: ui.Unsigned("", "x"),
+	} {
+		if got := ui.Code(err); got != want {
+			t.Errorf("Code(%v) = %d, want %d", err, got, want)
+		}
+	}
+}
+
+// verdict is one about the given findings.
+func verdict(t *testing.T, files ...check.File) *ui.Verdict {
+	t.Helper()
+	m, err := oms.NewManifest("m", oms.Serialization{Method: oms.Files, HashType: oms.SHA256}, []oms.Resource{{Path: "a", Digest: make([]byte, 32)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &ui.Verdict{Model: "/m", Signature: "model.sig", Manifest: m, Signer: &verify.Signer{Method: "key", Identity: "SHA256:ab", LogIndex: -1},
+		Report: &check.Report{Algorithm: "sha256", Files: files}}
+}
+
+func TestVerdict(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		files []check.File
+		code  int
+		first string
+	}{
+		{"good", []check.File{{Path: "a", Status: check.Read}}, ui.ExitOK,
+			"verified model.sig: 1 file as signed by key SHA256:ab (1 read)"},
+		{"promised and sparse", []check.File{{Path: "a", Status: check.Promised}, {Path: "b", Status: check.Sparse}}, ui.ExitOK,
+			"verified model.sig: 2 files as signed by key SHA256:ab (0 read, 1 promised by LFS pointers, 1 outside the sparse checkout)"},
+		{"changed", []check.File{{Path: "a\n", Status: check.Changed}}, ui.ExitFailed,
+			`FAILED model.sig: "a\n" is changed; signed by key SHA256:ab`},
+		{"many", []check.File{{Path: "a", Status: check.Missing}, {Path: "b", Status: check.Extra}, {Path: "c", Status: check.Refused}, {Path: "d", Status: check.Unreadable}, {Path: "e", Status: check.NotDownloaded}}, ui.ExitFailed,
+			"FAILED model.sig: a is missing, b is not signed, c is no regular file and 2 more; signed by key SHA256:ab"},
+		{"only unreadable", []check.File{{Path: "a", Status: check.Unreadable}}, ui.ExitTrouble,
+			"FAILED model.sig: a is unreadable; signed by key SHA256:ab"},
+	} {
+		term, stdout, _ := terminal()
+		v := verdict(t, test.files...)
+		term.Verdict(v)
+		first, rest, _ := strings.Cut(stdout.String(), "\n")
+		if first != test.first || v.ExitCode() != test.code {
+			t.Errorf("%s: exit %d, %q; want %d, %q", test.name, v.ExitCode(), first, test.code, test.first)
+		}
+		if got, want := strings.Count(rest, "\n"), len(v.Report.Failures()); got != want {
+			t.Errorf("%s: %d lines about files, want %d:\n%s", test.name, got, want, rest)
+		}
+	}
+}
+
+func TestVerdictWithoutReport(t *testing.T) {
+	term, stdout, stderr := terminal()
+	term.Verdict(&ui.Verdict{Signature: "model.sig", Err: ui.Failed("look", "bad\nsignature")})
+	if stdout.String() != "FAILED model.sig: bad signature\n" || stderr.String() != "hint: look\n" {
+		t.Errorf("a verdict: %q, %q", stdout, stderr)
+	}
+	term, stdout, stderr = terminal()
+	term.Verdict(&ui.Verdict{Signature: "model.sig", Err: ui.Unsigned("", "none there")})
+	if stdout.String() != "" || stderr.String() != "error: none there\n" {
+		t.Errorf("no verdict: %q, %q", stdout, stderr)
+	}
+}
+
+func TestVerdictJSON(t *testing.T) {
+	v := verdict(t, check.File{Path: "a", Status: check.Changed, Expected: "01", Found: "02"}, check.File{Path: "b", Start: 0, End: 5, Status: check.Read})
+	var out bytes.Buffer
+	if err := ui.WriteJSON(&out, v.JSON()); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		SchemaVersion, ExitCode int
+		Verdict                 string
+		Signer                  struct{ Method, Identity string }
+		Counts                  map[string]int
+		Files                   []map[string]any
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.SchemaVersion != 1 || got.ExitCode != 1 || got.Verdict != "failed" || got.Signer.Identity != "SHA256:ab" ||
+		got.Counts["changed"] != 1 || got.Counts["read"] != 1 || got.Files[0]["expected"] != "sha256:01" || got.Files[1]["end"] != 5.0 {
+		t.Errorf("got %s", out.String())
+	}
+}
+
+func TestProgressOnlyWhereItIsSeen(t *testing.T) {
+	for _, test := range []struct {
+		live, quiet bool
+		want        bool
+	}{{true, false, true}, {false, false, false}, {true, true, false}} {
+		term, stdout, stderr := terminal()
+		term.Live, term.Quiet = test.live, test.quiet
+		p := term.StartProgress("Hashing model", 100)
+		p.Add(45)
+		time.Sleep(250 * time.Millisecond)
+		p.Stop()
+		if seen := strings.Contains(stderr.String(), "Hashing model:  45%"); seen != test.want || stdout.Len() > 0 {
+			t.Errorf("live %v, quiet %v: %q on stderr, %q on stdout", test.live, test.quiet, stderr, stdout)
+		}
+		if lines := strings.Count(stderr.String(), "\r"); lines > 4 {
+			t.Errorf("%d updates in a quarter of a second, want at most 4", lines)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// Verdict is everything that is known after one signature was checked.
+type Verdict struct {
+	// Model is the folder or file that the signature speaks of, and Signature
+	// the signature's file, both as the user would name them.
+	Model, Signature string
+	// Signer and Manifest are set once the signature itself is believed.
+	Signer   *verify.Signer
+	Manifest *oms.Manifest
+	// Report is set once the files were compared.
+	Report *check.Report
+	// Err is why there is no report, or nil.
+	Err error
+}
+
+// ExitCode is the exit code that the verdict stands for.
+func (v *Verdict) ExitCode() int {
+	switch {
+	case v.Err != nil:
+		return Code(v.Err)
+	case len(v.Report.Failures()) == 0:
+		return ExitOK
+	case v.Report.OnlyUnreadable():
+		return ExitTrouble
+	}
+	return ExitFailed
+}
+
+// Verdict writes a verdict for people: one line that says it, and below it one
+// entry for each file that is not as signed.
+func (t *Terminal) Verdict(v *Verdict) {
+	if v.Err != nil {
+		t.noReport(v)
+		return
+	}
+	bad := v.Report.Failures()
+	if len(bad) == 0 {
+		t.Result("%s %s: %s as signed by %s (%s)", t.paint(green, "verified"), Quote(v.Signature),
+			resources(len(v.Report.Files), v.Manifest), v.Signer, howKnown(v.Report))
+	} else {
+		t.Result("%s %s: %s; signed by %s", t.paint(red, "FAILED"), Quote(v.Signature), summary(bad), v.Signer)
+	}
+	for _, f := range bad {
+		t.finding(f, v.Report.Algorithm)
+	}
+	t.remarks(v.Report)
+}
+
+// noReport writes why there is no report: as a verdict on stdout where the
+// signature is not to be believed, as an error where it is trouble.
+func (t *Terminal) noReport(v *Verdict) {
+	if Code(v.Err) != ExitFailed {
+		t.Fail(v.Err)
+		return
+	}
+	t.Result("%s %s: %s", t.paint(red, "FAILED"), Quote(v.Signature), oneLine(v.Err.Error()))
+	t.hints(v.Err)
+}
+
+// hints writes the hints that an error carries.
+func (t *Terminal) hints(err error) {
+	var e *Error
+	if errors.As(err, &e) {
+		for _, h := range e.Hints {
+			t.Hint(h)
+		}
+	}
+}
+
+// finding is the entry of one file that is not as signed.
+func (t *Terminal) finding(f check.File, algorithm string) {
+	line := fmt.Sprintf("%-16s%s", string(f.Status)+":", shardName(f))
+	if f.Detail != "" {
+		line += " (" + oneLine(f.Detail) + ")"
+	}
+	t.Result("\t%s", line)
+	if f.Expected != "" {
+		t.Result("\t    expected %s:%s", algorithm, f.Expected)
+	}
+	if f.Found != "" {
+		t.Result("\t    found    %s:%s", algorithm, f.Found)
+	}
+}
+
+// remarks are what is worth knowing and no failure.
+func (t *Terminal) remarks(r *check.Report) {
+	for _, w := range r.Warnings {
+		t.Warn("%s", oneLine(w))
+	}
+	if n := r.Count(check.Promised); n > 0 {
+		t.Note("%s not downloaded: the LFS pointer names the signed content, which nobody has read here", Plural(n, "file"))
+		t.Hint("git lfs pull, then git model-sign verify")
+	}
+	if n := r.Count(check.NotDownloaded); n > 0 {
+		t.Hint("git lfs pull")
+	}
+	if n := r.Count(check.Sparse); n > 0 {
+		t.Note("%s outside the sparse checkout, not checked", Plural(n, "file"))
+	}
+	t.Untracked(r.Untracked)
+}
+
+// maxListed is how many names a remark lists before it only counts.
+const maxListed = 10
+
+// Untracked names files that git does not track, which no clone will have.
+func (t *Terminal) Untracked(paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	t.Note("%s not tracked by git, and not part of the model:", Plural(len(paths), "file"))
+	t.list(paths)
+}
+
+// Uncommitted names files that are staged and in no commit. Their author may
+// believe that they are signed, so this is a warning.
+func (t *Terminal) Uncommitted(paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	t.Warn("%s staged and not committed, and not part of the signed model:", Plural(len(paths), "file"))
+	t.list(paths)
+}
+
+// list writes the first of some names, and how many more there are.
+func (t *Terminal) list(paths []string) {
+	for _, p := range paths[:min(len(paths), maxListed)] {
+		t.Note("\t%s", Quote(p))
+	}
+	if n := len(paths) - maxListed; n > 0 {
+		t.Note("\tand %d more", n)
+	}
+}
+
+// resources counts what a manifest lists in the words of its method.
+func resources(n int, m *oms.Manifest) string {
+	if m.Serialization.Method == oms.Shards {
+		return Plural(n, "shard")
+	}
+	return Plural(n, "file")
+}
+
+// howKnown tells apart what was read from what is only promised.
+func howKnown(r *check.Report) string {
+	parts := []string{fmt.Sprintf("%d read", r.Count(check.Read))}
+	if n := r.Count(check.Promised); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d promised by LFS pointers", n))
+	}
+	if n := r.Count(check.Sparse); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d outside the sparse checkout", n))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// namedFailures is how many files the first line of a failure names.
+const namedFailures = 3
+
+// summary names the first files that are wrong, and how.
+func summary(bad []check.File) string {
+	var parts []string
+	for _, f := range bad[:min(len(bad), namedFailures)] {
+		parts = append(parts, fmt.Sprintf("%s is %s", shardName(f), words(f.Status)))
+	}
+	s := strings.Join(parts, ", ")
+	if n := len(bad) - namedFailures; n > 0 {
+		s += fmt.Sprintf(" and %d more", n)
+	}
+	return s
+}
+
+// words is how a state reads after "is".
+func words(s check.Status) string {
+	switch s {
+	case check.Extra:
+		return "not signed"
+	case check.NotDownloaded:
+		return "not downloaded"
+	case check.Refused:
+		return "no regular file"
+	}
+	return string(s)
+}
+
+func shardName(f check.File) string {
+	if f.End > 0 {
+		return fmt.Sprintf("%s bytes %d-%d", Quote(f.Path), f.Start, f.End)
+	}
+	return Quote(f.Path)
+}
+
+// oneLine keeps the text of errors from other programs and libraries on one line.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(s), " ")
+}

@@ -1,0 +1,188 @@
+package verifytest
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"testing"
+	"time"
+
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/sign"
+	"github.com/sigstore/sigstore-go/pkg/testing/ca"
+	"github.com/sigstore/sigstore-go/pkg/tlog"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// Instance is a Sigstore instance without servers: Fulcio, Rekor v1 and a timestamp authority as functions.
+type Instance struct {
+	sigstore *ca.VirtualSigstore
+}
+
+// NewInstance makes an instance with keys of its own.
+func NewInstance(t testing.TB) *Instance {
+	t.Helper()
+	vs, err := ca.NewVirtualSigstore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Instance{vs}
+}
+
+// TrustedRoot returns the trusted root as JSON, with the instance's certificate transparency log if ctlog says so. Its
+// certificates are in no such log.
+func (i *Instance) TrustedRoot(t testing.TB, ctlog bool) []byte {
+	t.Helper()
+	var ctlogs map[string]*root.TransparencyLog
+	if ctlog {
+		ctlogs = logs(t, i.sigstore.CTLogs())
+	}
+	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, i.sigstore.FulcioCertificateAuthorities(), ctlogs,
+		i.sigstore.TimestampingAuthorities(), logs(t, i.sigstore.RekorLogs()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := r.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// logs corrects the logs' identifiers, which VirtualSigstore gives in hex.
+func logs(t testing.TB, in map[string]*root.TransparencyLog) map[string]*root.TransparencyLog {
+	t.Helper()
+	for id, l := range in {
+		var err error
+		if l.ID, err = hex.DecodeString(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return in
+}
+
+// Bundle signs a payload as an identity does, and returns the bundle.
+func (i *Instance) Bundle(t testing.TB, identity, issuer string, payload []byte) []byte {
+	t.Helper()
+	return i.Signer(t, identity, issuer).Bundle(t, payload)
+}
+
+// Signer is an identity with its key, in the roles of sigstore-go's sign package: Keypair, CertificateProvider,
+// Transparency, and a timestamp authority. Its certificate is valid for ten minutes from when it was made.
+type Signer struct {
+	Certificate *x509.Certificate
+	// Delay is how much later than now the log says that it saw a signature.
+	Delay    time.Duration
+	instance *Instance
+	key      *ecdsa.PrivateKey
+}
+
+// Signer certifies a new key for an identity.
+func (i *Instance) Signer(t testing.TB, identity, issuer string) *Signer {
+	t.Helper()
+	cert, key, err := i.sigstore.GenerateLeafCert(identity, issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Signer{Certificate: cert, instance: i, key: key.(*ecdsa.PrivateKey)}
+}
+
+// At returns the same identity, key and certificate at another instance, where they are not known.
+func (s *Signer) At(i *Instance) *Signer {
+	return &Signer{Certificate: s.Certificate, instance: i, key: s.key}
+}
+
+// Bundle signs a payload and returns the bundle.
+func (s *Signer) Bundle(t testing.TB, payload []byte) []byte {
+	t.Helper()
+	b, err := sign.Bundle(&sign.DSSEData{Data: payload, PayloadType: "application/vnd.in-toto+json"}, s, sign.BundleOptions{
+		CertificateProvider: s, TransparencyLogs: []sign.Transparency{s},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := protojson.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// GetHashAlgorithm returns SHA-256.
+func (s *Signer) GetHashAlgorithm() protocommon.HashAlgorithm {
+	return protocommon.HashAlgorithm_SHA2_256
+}
+
+// GetSigningAlgorithm returns ECDSA on P-256 with SHA-256.
+func (s *Signer) GetSigningAlgorithm() protocommon.PublicKeyDetails {
+	return protocommon.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256
+}
+
+// GetHint returns nothing: a certificate is named by itself.
+func (s *Signer) GetHint() []byte { return nil }
+
+// GetKeyAlgorithm returns "ECDSA".
+func (s *Signer) GetKeyAlgorithm() string { return "ECDSA" }
+
+// GetPublicKey returns the public key.
+func (s *Signer) GetPublicKey() crypto.PublicKey { return s.key.Public() }
+
+// GetPublicKeyPem returns the public key in PEM.
+func (s *Signer) GetPublicKeyPem() (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(s.key.Public())
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), err
+}
+
+// SignData signs.
+func (s *Signer) SignData(_ context.Context, data []byte) (signature, digest []byte, err error) {
+	sum := sha256.Sum256(data)
+	signature, err = ecdsa.SignASN1(rand.Reader, s.key, sum[:])
+	return signature, sum[:], err
+}
+
+// GetCertificate returns the certificate, for whatever token.
+func (s *Signer) GetCertificate(context.Context, sign.Keypair, *sign.CertificateProviderOptions) ([]byte, error) {
+	return s.Certificate.Raw, nil
+}
+
+// GetTimestamp returns an RFC 3161 timestamp over a signature.
+func (s *Signer) GetTimestamp(_ context.Context, signature []byte) ([]byte, error) {
+	return s.instance.sigstore.TimestampResponse(signature)
+}
+
+// GetTransparencyLogEntry logs the bundle's signature, with proof and promise of inclusion.
+func (s *Signer) GetTransparencyLogEntry(_ context.Context, _ []byte, b *protobundle.Bundle) error {
+	vs, e, at := s.instance.sigstore, b.GetDsseEnvelope(), time.Now().Add(s.Delay).Unix()
+	env := &dsse.Envelope{PayloadType: e.GetPayloadType(), Payload: base64.StdEncoding.EncodeToString(e.GetPayload()),
+		Signatures: []dsse.Signature{{Sig: base64.StdEncoding.EncodeToString(e.GetSignatures()[0].GetSig())}}}
+	entry, err := vs.GenerateTlogEntry(s.Certificate, env, e.GetSignatures()[0].GetSig(), at, true)
+	if err != nil {
+		return err
+	}
+	id, err := vs.RekorLogID()
+	if err != nil {
+		return err
+	}
+	// What VirtualSigstore makes lacks the promise and the kind once it is turned into JSON.
+	out := entry.TransparencyLogEntry()
+	promise, err := vs.RekorSignPayload(tlog.RekorPayload{
+		Body: base64.StdEncoding.EncodeToString(out.GetCanonicalizedBody()), IntegratedTime: at, LogIndex: 0, LogID: id,
+	})
+	if err != nil {
+		return err
+	}
+	out.KindVersion = &protorekor.KindVersion{Kind: "dsse", Version: "0.0.1"}
+	out.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: promise}
+	b.VerificationMaterial.TlogEntries = append(b.VerificationMaterial.TlogEntries, out)
+	return nil
+}

@@ -1,0 +1,178 @@
+// Package walk takes the two walks of the design from one end to the other:
+// [Sign] from a path to a committed signature, and [Verify] from a signature to
+// a verdict. [Signatures] finds what a hook verifies.
+//
+// It joins the rooms below it and owns what is between them: which files are
+// the model, where its signature lies, in which order things are refused. It
+// neither parses flags nor prints.
+package walk
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// SignatureName is the name of a signature in the folder that it covers.
+const SignatureName = "model.sig"
+
+// Place is where a model lies: a folder or a single file, in a git worktree or not.
+type Place struct {
+	// Path is the absolute path of the model, and Name what the user called it.
+	Path, Name string
+	// Single says that the model is one file.
+	Single bool
+	// Signature is the absolute path of the signature file.
+	Signature string
+	// Repo is the repository whose worktree holds the model; nil outside one.
+	Repo *gitrepo.Repository
+}
+
+// Locate finds out what name is. An empty signature means the usual place:
+// model.sig in a folder, and beside a file its name with ".sig".
+func Locate(ctx context.Context, name, signature string, noGit bool) (*Place, error) {
+	if name == "" {
+		name = "."
+	}
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return nil, ui.Trouble("", "finding %s: %w", ui.Quote(name), err)
+	}
+	info, err := os.Stat(abs)
+	switch {
+	case notExist(err):
+		return nil, ui.Usage("the model is a folder or a file, by default the current folder; -h lists the commands",
+			"opening the model: %w", err)
+	case err != nil:
+		return nil, ui.Trouble("", "opening the model: %w", err)
+	}
+	p := &Place{Path: abs, Name: name, Single: !info.IsDir(), Signature: signature}
+	switch {
+	case signature != "":
+		if p.Signature, err = filepath.Abs(signature); err != nil {
+			return nil, ui.Trouble("", "finding %s: %w", ui.Quote(signature), err)
+		}
+	case p.Single:
+		p.Signature = abs + ".sig"
+	default:
+		p.Signature = filepath.Join(abs, SignatureName)
+	}
+	if noGit {
+		return p, nil
+	}
+	if p.Repo, err = worktree(ctx, p.folder()); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// folder is the model's folder, or the one that its file lies in.
+func (p *Place) folder() string {
+	if p.Single {
+		return filepath.Dir(p.Path)
+	}
+	return p.Path
+}
+
+// worktree opens the repository whose worktree holds dir, or returns nil where
+// there is none: outside a repository, in a bare one, or in a git folder.
+func worktree(ctx context.Context, dir string) (*gitrepo.Repository, error) {
+	repo, err := gitrepo.Open(ctx, dir)
+	switch {
+	case errors.Is(err, gitrepo.ErrNotRepository), errors.Is(err, gitrepo.ErrNoGit) && !looksLikeWorktree(dir):
+		return nil, nil
+	case errors.Is(err, gitrepo.ErrNoGit):
+		return nil, ui.Trouble("install git, or use --no-git to take every file of the folder", "%w", err)
+	case errors.Is(err, gitrepo.ErrDubiousOwnership):
+		return nil, ui.Trouble("", "%w", err)
+	case err != nil:
+		return nil, ui.Trouble("", "%w", err)
+	}
+	if repo.Top == "" || within(repo.GitDir, dir) {
+		return nil, nil
+	}
+	return repo, nil
+}
+
+// looksLikeWorktree says whether dir or a folder above it holds a .git, for the
+// case that git is not there to be asked.
+func looksLikeWorktree(dir string) bool {
+	for {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return true
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return false
+		}
+		dir = parent
+	}
+}
+
+// within says whether path is dir or lies below it. Both are absolute.
+func within(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// open lists the model's files.
+func (p *Place) open(ctx context.Context, o tree.Options) (*tree.Tree, error) {
+	o.Signature = p.Signature
+	var t *tree.Tree
+	var err error
+	if p.Repo != nil {
+		t, err = tree.OpenWorktree(ctx, p.Repo, p.Path, o)
+	} else {
+		t, err = tree.OpenFolder(ctx, p.Path, o)
+	}
+	if err != nil {
+		return nil, ui.Trouble("", "listing the model %s: %w", ui.Quote(p.Name), err)
+	}
+	return t, nil
+}
+
+// Ignored turns the ignore paths that a user gives, absolute or relative to the
+// current folder, into paths relative to the model, as they are recorded. A
+// path outside the model is an error: it would do nothing.
+func (p *Place) Ignored(paths []string) ([]string, error) {
+	var out []string
+	for _, given := range paths {
+		abs, err := filepath.Abs(given)
+		if err != nil {
+			return nil, ui.Trouble("", "finding %s: %w", ui.Quote(given), err)
+		}
+		rel, err := filepath.Rel(p.Path, abs)
+		if err != nil || rel == "." || !within(p.Path, abs) {
+			return nil, ui.Usage("an ignore path is absolute or relative to the current folder, and lies in the model",
+				"--ignore-paths %s: not inside the model %s", ui.Quote(given), ui.Quote(p.Name))
+		}
+		out = append(out, filepath.ToSlash(rel))
+	}
+	return out, nil
+}
+
+// signatureName is the signature's path as the user would type it.
+func (p *Place) signatureName() string { return displayPath(p.Signature) }
+
+// displayPath is path relative to the current folder where that is shorter to read.
+func displayPath(path string) string {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(cwd, path)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		return path
+	}
+	return rel
+}
+
+// notExist says whether err means that a file is not there.
+func notExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,65 @@
+package walk
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// Show reads what the signature of a model claims and believes none of it. The
+// name may be the model or the signature file itself.
+func Show(name, signature string) (*ui.Claim, error) {
+	p := &Place{Path: name, Name: name, Signature: signature}
+	if signature == "" {
+		info, err := os.Stat(name)
+		switch {
+		case err == nil && info.IsDir():
+			p.Signature = filepath.Join(name, SignatureName)
+		case strings.HasSuffix(name, ".sig"):
+			p.Signature = name
+		default:
+			p.Signature = name + ".sig"
+		}
+	}
+	raw, err := readSignature(p)
+	if err != nil {
+		return nil, err
+	}
+	b, err := oms.ParseBundle(raw)
+	if err != nil {
+		return nil, ui.Failed("", "%s: %w", ui.Quote(p.signatureName()), err)
+	}
+	m, err := oms.ParseStatement(b.Payload)
+	if err != nil {
+		return nil, ui.Failed("", "%s: %w", ui.Quote(p.signatureName()), err)
+	}
+	return &ui.Claim{Signature: p.signatureName(), Bundle: b, Manifest: m}, nil
+}
+
+// Digest hashes the model at p without looking at whether it could be signed,
+// and returns the manifest that a signature would hold.
+func Digest(ctx context.Context, p *Place, s oms.Serialization, terminal *ui.Terminal) (*oms.Manifest, error) {
+	t, err := p.open(ctx, tree.Options{Ignore: s.IgnorePaths, AllowSymlinks: s.AllowSymlinks})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	if err := refused(t.Problems); err != nil {
+		return nil, err
+	}
+	terminal.Untracked(t.Untracked)
+	progress := terminal.StartProgress("Hashing model", size(t))
+	defer progress.Stop()
+	m, err := check.Take(ctx, t, s, digest.Hasher{Progress: progress.Add})
+	if err != nil {
+		return nil, ui.Trouble("", "hashing the model: %w", err)
+	}
+	return m, nil
+}

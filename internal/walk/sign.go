@@ -1,0 +1,265 @@
+package walk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/durable"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/sign"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// SignOptions say how a model is signed and what becomes of the signature.
+type SignOptions struct {
+	Signer        sign.Signer
+	Serialization oms.Serialization
+	// Commit says to commit the signature where the model lies in a worktree.
+	Commit bool
+	// Amend puts it into the last commit instead of a new one.
+	Amend bool
+	// Message replaces the commit's own message.
+	Message string
+	// Input is what the user's hooks read, and Output gets their words and git's errors.
+	Input    io.Reader
+	Output   io.Writer
+	Terminal *ui.Terminal
+}
+
+// Sign signs the model at p: it lists, refuses what must not be signed, hashes,
+// signs, writes the signature whole or not at all, and commits it.
+func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
+	commit := o.Commit && p.Repo != nil && within(p.Repo.Top, p.Signature)
+	if commit {
+		if err := p.Repo.CheckCommittable(ctx); err != nil {
+			return nil, ui.Trouble("finish it first, or use --no-commit", "committing the signature: %w", err)
+		}
+	}
+	t, err := p.open(ctx, tree.Options{
+		Ignore: o.Serialization.IgnorePaths, AllowSymlinks: o.Serialization.AllowSymlinks, Committed: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	if err := p.signable(ctx, t, o); err != nil {
+		return nil, err
+	}
+	s := o.Serialization
+	s.IgnorePaths = p.recordedIgnores(s.IgnorePaths)
+	m, err := p.take(ctx, t, s, o.Terminal)
+	if err != nil {
+		return nil, err
+	}
+	done := &ui.Signing{Model: p.Path, Signature: p.signatureName(), Manifest: m, Signer: o.Signer.Describe(), Bytes: size(t), Files: len(t.Files)}
+	if done.Unchanged, err = p.alreadySigned(ctx, m, o.Signer); err != nil {
+		return nil, err
+	}
+	if !done.Unchanged {
+		if err := p.signAndWrite(ctx, m, o.Signer); err != nil {
+			return nil, err
+		}
+		done.Signer = o.Signer.Describe()
+	}
+	if commit {
+		err = p.commit(ctx, done, o)
+	}
+	return done, err
+}
+
+// signable refuses a tree that must not be signed, naming each file, and warns
+// of what another clone could see differently.
+func (p *Place) signable(ctx context.Context, t *tree.Tree, o SignOptions) error {
+	refusals, warnings, err := t.CheckSignable(ctx, p.Repo)
+	if err != nil {
+		return ui.Trouble("", "looking at the model %s: %w", ui.Quote(p.Name), err)
+	}
+	warn(o.Terminal, warnings)
+	o.Terminal.Untracked(t.Untracked)
+	o.Terminal.Uncommitted(t.Uncommitted)
+	return refused(refusals)
+}
+
+func warn(terminal *ui.Terminal, warnings []tree.Problem) {
+	for _, w := range warnings {
+		terminal.Warn("%s", describe(w))
+		if w.Hint != "" {
+			terminal.Hint(w.Hint)
+		}
+	}
+}
+
+// describe names a problem's file and what is the matter with it.
+func describe(p tree.Problem) string {
+	if p.Path == "" {
+		return p.Err.Error()
+	}
+	return fmt.Sprintf("%s %v", ui.Quote(p.Path), p.Err)
+}
+
+// maxNamed is how many refused files are named one by one.
+const maxNamed = 20
+
+// refused joins refusals into one error, each file on a line, with every hint once.
+func refused(refusals []tree.Problem) error {
+	if len(refusals) == 0 {
+		return nil
+	}
+	e := &ui.Error{Code: ui.ExitTrouble}
+	var errs []error
+	for i, r := range refusals {
+		if i < maxNamed {
+			errs = append(errs, errors.New(describe(r)))
+		}
+		if r.Hint != "" && !slices.Contains(e.Hints, r.Hint) {
+			e.Hints = append(e.Hints, r.Hint)
+		}
+	}
+	if n := len(refusals) - maxNamed; n > 0 {
+		errs = append(errs, fmt.Errorf("and %s more", ui.Plural(n, "file")))
+	}
+	e.Err = errors.Join(errs...)
+	return e
+}
+
+// recordedIgnores are the paths that a manifest records as left out: git's own,
+// the signature file where it lies in the model, and the user's.
+func (p *Place) recordedIgnores(user []string) []string {
+	if p.Single {
+		return nil
+	}
+	out := oms.DefaultIgnored()
+	if rel, err := filepath.Rel(p.Path, p.Signature); err == nil && within(p.Path, p.Signature) {
+		out = append(out, filepath.ToSlash(rel))
+	}
+	return append(out, user...)
+}
+
+// take hashes the model and holds what was read against what git committed.
+func (p *Place) take(ctx context.Context, t *tree.Tree, s oms.Serialization, terminal *ui.Terminal) (*oms.Manifest, error) {
+	for _, f := range t.Files {
+		if s.Method == oms.Shards && f.Size == 0 {
+			terminal.Warn("%s is empty: %s", ui.Quote(f.Path), check.EmptyInShards)
+		}
+	}
+	progress := terminal.StartProgress("Hashing model", size(t))
+	m, err := check.Take(ctx, t, s, digest.Hasher{Progress: progress.Add})
+	progress.Stop()
+	if err != nil {
+		return nil, ui.Trouble("", "hashing the model: %w", err)
+	}
+	if p.Repo == nil {
+		return m, nil
+	}
+	refusals, warnings, err := t.CompareCommitted(ctx, p.Repo, sha256Of(m, t))
+	if err != nil {
+		return nil, ui.Trouble("", "comparing the model with what is committed: %w", err)
+	}
+	warn(terminal, warnings)
+	return m, refused(refusals)
+}
+
+// sha256Of gives the SHA-256 of whole files that m holds, where it holds any.
+func sha256Of(m *oms.Manifest, t *tree.Tree) func(path string) []byte {
+	digests := make(map[string][]byte)
+	if m.Serialization.Method == oms.Files && m.Serialization.HashType == oms.SHA256 {
+		for _, r := range m.Resources {
+			name := r.Path
+			if t.Single {
+				name = t.Files[0].Path
+			}
+			digests[name] = r.Digest
+		}
+	}
+	return func(path string) []byte { return digests[path] }
+}
+
+// alreadySigned says whether the signature file holds this signer's signature
+// of the very same statement.
+func (p *Place) alreadySigned(ctx context.Context, m *oms.Manifest, signer sign.Signer) (bool, error) {
+	raw, err := bounded.ReadRegular(p.Signature, oms.MaxBundleSize)
+	if err != nil {
+		return false, nil // it is not there, or nothing that could be a signature: it will be replaced
+	}
+	b, err := oms.ParseBundle(raw)
+	if err != nil {
+		return false, nil
+	}
+	payload, err := m.Statement()
+	if err != nil {
+		return false, ui.Trouble("", "writing the statement: %w", err)
+	}
+	return bytes.Equal(b.Payload, payload) && signer.Made(ctx, b), nil
+}
+
+// signAndWrite signs the manifest and puts the signature in its place, whole or
+// not at all.
+func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.Signer) error {
+	payload, err := m.Statement()
+	if err != nil {
+		return ui.Trouble("", "writing the statement: %w", err)
+	}
+	bundle, err := signer.Sign(ctx, payload)
+	switch {
+	case errors.Is(err, sign.ErrToken), errors.Is(err, sign.ErrCertificate), errors.Is(err, sign.ErrConfig):
+		return ui.Usage("", "signing: %w", err)
+	case err != nil:
+		return ui.Trouble("nothing was written; sign again when that is mended", "signing: %w", err)
+	}
+	if err := durable.WriteFile(p.Signature, bundle, 0o644); err != nil {
+		return ui.Trouble("", "writing the signature: %w", err)
+	}
+	return nil
+}
+
+// commit commits the signature file alone.
+func (p *Place) commit(ctx context.Context, done *ui.Signing, o SignOptions) error {
+	rel, err := filepath.Rel(p.Repo.Top, p.Signature)
+	if err != nil {
+		return ui.Trouble("", "committing the signature: %w", err)
+	}
+	made, err := p.Repo.CommitFile(ctx, gitrepo.CommitOptions{
+		Path: filepath.ToSlash(rel), Message: message(done, o), Amend: o.Amend,
+		Stdin: o.Input, Stderr: o.Output,
+		Stdout: io.Discard, // git's summary: what was committed is told by the caller
+	})
+	switch {
+	case errors.Is(err, gitrepo.ErrNothingToCommit):
+		return nil
+	case err != nil:
+		return ui.Trouble(fmt.Sprintf("the signature is written and complete; commit it when that is mended: git add %s && git commit", displayPath(p.Signature)),
+			"committing the signature: %w", err)
+	}
+	done.Commit = made.Short
+	return nil
+}
+
+// message is the user's commit message, or one that says what was signed and by
+// whom. A commit that is amended keeps its own.
+func message(done *ui.Signing, o SignOptions) string {
+	if o.Message != "" || o.Amend {
+		return o.Message
+	}
+	root := done.Manifest.RootDigest()
+	return fmt.Sprintf("Sign model: %s, %s\n\nSigner: %s\nRoot digest: sha256:%x\n",
+		ui.Plural(done.Files, "file"), ui.Size(done.Bytes), done.Signer, root)
+}
+
+// size is the sum of the model's files in bytes.
+func size(t *tree.Tree) int64 {
+	var n int64
+	for _, f := range t.Files {
+		n += f.Size
+	}
+	return n
+}

@@ -1,0 +1,120 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// VerifyOptions say what Verify believes and how strict it is.
+type VerifyOptions struct {
+	Trust policy.Trust
+	// Ignore are paths relative to the model that are left out besides those
+	// that the signature records.
+	Ignore        []string
+	AllowSymlinks bool
+	// LinksInto is a folder that symbolic links may lead to in any case.
+	LinksInto string
+	Check     check.Options
+	// Terminal draws the progress; nothing else is written to it.
+	Terminal *ui.Terminal
+}
+
+// Verify checks the signature of the model at p. What is wrong is told in the
+// verdict; there is always one.
+func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
+	v := &ui.Verdict{Model: p.Path, Signature: p.signatureName()}
+	v.Err = verifyInto(ctx, v, p, o)
+	return v
+}
+
+func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) error {
+	verifiers, trustErr := o.Trust.Verifiers()
+	if trustErr != nil && !errors.Is(trustErr, policy.ErrNoTrust) {
+		return trustError(trustErr)
+	}
+	raw, err := readSignature(p)
+	if err != nil {
+		return err
+	}
+	if trustErr != nil {
+		return trustError(trustErr) // after the look for a signature: without one, that is what the user wants to know
+	}
+	m, signer, err := verify.Manifest(ctx, raw, verifiers...)
+	if err != nil {
+		return signatureError(ctx, err)
+	}
+	v.Manifest, v.Signer = m, signer
+	t, err := p.open(ctx, tree.Options{
+		Ignore:        slices.Concat(m.Serialization.IgnorePaths, o.Ignore),
+		Keep:          signedPaths(m),
+		LinksInto:     o.LinksInto,
+		AllowSymlinks: o.AllowSymlinks || m.Serialization.AllowSymlinks,
+	})
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	progress := o.Terminal.StartProgress("Checking model", size(t))
+	defer progress.Stop()
+	v.Report, err = check.Compare(ctx, m, t, digest.Hasher{Progress: progress.Add}, o.Check)
+	if err != nil {
+		return ui.Trouble("", "hashing the model: %w", err)
+	}
+	return nil
+}
+
+// signedPaths is the set of the paths that a manifest names: they are looked at
+// even where a rule would leave them out.
+func signedPaths(m *oms.Manifest) map[string]bool {
+	paths := make(map[string]bool, len(m.Resources))
+	for _, r := range m.Resources {
+		paths[r.Path] = true
+	}
+	return paths
+}
+
+// readSignature reads the signature file, bounded.
+func readSignature(p *Place) ([]byte, error) {
+	raw, err := bounded.ReadRegular(p.Signature, oms.MaxBundleSize)
+	switch {
+	case notExist(err):
+		return nil, ui.Unsigned("git model-sign makes one; --signature names one that lies elsewhere",
+			"%s: no signature there", ui.Quote(p.signatureName()))
+	case errors.Is(err, bounded.ErrTooLarge):
+		return nil, ui.Failed("", "%w", err)
+	case err != nil:
+		return nil, ui.Trouble("", "reading the signature: %w", err)
+	}
+	return raw, nil
+}
+
+// signatureError gives a verifier's error the exit code that it deserves: what
+// is wrong with the signature is a verdict, what is wrong with the world is not.
+func signatureError(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil, errors.Is(err, verify.ErrUnavailable):
+		return ui.Trouble("", "verifying the signature: %w", err)
+	}
+	return ui.Failed("", "%w", err)
+}
+
+// trustError says how to configure trust.
+func trustError(err error) error {
+	if errors.Is(err, policy.ErrNoTrust) {
+		return ui.Usage(policy.HowTo(""), "%w", err)
+	}
+	if errors.Is(err, policy.ErrConfig) {
+		return ui.Usage("", "%w", err)
+	}
+	return ui.Trouble("", "%w", err)
+}
