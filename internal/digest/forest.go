@@ -32,8 +32,8 @@ const (
 	// that every piece but the last is a whole subtree.
 	pieceChunks = 256
 	pieceSize   = pieceChunks * guts.ChunkSize
-	// maxReaders bounds the buffers of a Sum, of a piece each, to 32 MiB.
-	maxReaders = 112
+	// maxReaders bounds the buffers of a Sum, of a piece each, to 18 MiB.
+	maxReaders = 64
 	// simdRoom is what the library may look at beyond the end of a piece.
 	simdRoom = guts.MaxSIMD * guts.ChunkSize
 )
@@ -144,7 +144,7 @@ type fileTree struct {
 	// stack has the subtrees of pieces that are merged: one for each bit of
 	// merged, as high in the tree as the bit. Others wait.
 	merged  uint64
-	stack   [48][8]uint32
+	stack   [][8]uint32
 	waiting map[uint64][8]uint32
 	last    guts.Node // of the last piece
 }
@@ -155,7 +155,7 @@ func openTree(it Item, result *Result) (*fileTree, error) {
 		return nil, err
 	}
 	pieces := max(1, (src.left()+pieceSize-1)/pieceSize)
-	return &fileTree{src: src, result: result, pieces: pieces, waiting: make(map[uint64][8]uint32)}, nil
+	return &fileTree{src: src, result: result, pieces: pieces}, nil
 }
 
 func (t *fileTree) failed() bool {
@@ -177,6 +177,9 @@ func (t *fileTree) add(piece int64, n guts.Node, size int64, err error) {
 		if piece == t.pieces-1 {
 			t.last = n
 		} else {
+			if t.waiting == nil {
+				t.waiting = make(map[uint64][8]uint32)
+			}
 			t.waiting[uint64(piece)] = guts.ChainingValue(n)
 			t.merge()
 		}
@@ -205,6 +208,9 @@ func (t *fileTree) merge() {
 		height := 0
 		for ; t.merged>>height&1 == 1; height++ {
 			cv = guts.ChainingValue(guts.ParentNode(t.stack[height], cv, &guts.IV, 0))
+		}
+		if height == len(t.stack) {
+			t.stack = append(t.stack, cv)
 		}
 		t.stack[height] = cv
 		t.merged++

@@ -24,7 +24,7 @@ func randomBytes(r *rand.ChaCha8, n int) []byte {
 	return b
 }
 
-func TestTree(t *testing.T) {
+func TestEveryBackendOnATree(t *testing.T) {
 	r := rand.NewChaCha8([32]byte{1})
 	rr := rand.New(r)
 	dir := t.TempDir()
