@@ -18,6 +18,20 @@ func cacheIn(t *testing.T, dir string) {
 	t.Setenv(EnvBackend, "")
 }
 
+// TestMain keeps the tests from the cache of whoever runs them.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "digest-test-")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("XDG_CACHE_HOME", dir)
+	os.Setenv("HOME", dir)
+	os.Setenv("LocalAppData", dir)
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 func TestCalibrationIsBounded(t *testing.T) {
 	best := time.Hour
 	for range 5 {
