@@ -110,7 +110,7 @@ func (d *board) take(to []int) []int {
 	for len(d.queue) > 0 && len(to) < min(fair, maxBatch) {
 		i := d.queue[0]
 		n := d.items[i].length()
-		if len(to) > 0 && bytes+n > d.small {
+		if len(to) > 0 && bytes+n > int64(d.bufferSize) {
 			break
 		}
 		to, bytes, d.queue = append(to, i), bytes+n, d.queue[1:]
