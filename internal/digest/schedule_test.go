@@ -90,7 +90,7 @@ func TestCancel(t *testing.T) {
 					items = append(items, zeroItem(fmt.Sprint(i), 1<<40, read))
 				}
 				results, err := Hasher{Algorithm: algorithm}.Sum(ctx, items)
-				if took := time.Since(cancelled); took > 100*time.Millisecond {
+				if took := time.Since(cancelled); took > promptly() {
 					t.Errorf("it took %v", took)
 				}
 				if !errors.Is(err, context.Canceled) || results != nil {
@@ -99,6 +99,15 @@ func TestCancel(t *testing.T) {
 			})
 		}
 	}
+}
+
+// promptly is how long Sum may take to end. In short mode, which is for emulated
+// and very busy machines, that says nothing about the clock.
+func promptly() time.Duration {
+	if testing.Short() {
+		return 20 * time.Second
+	}
+	return 100 * time.Millisecond
 }
 
 // Memory does not grow with sizes or with the number of files, and stays within
@@ -110,6 +119,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	for range 70 {
 		items = append(items, zeroItem("large", 8<<20, nil))
+	}
+	if testing.Short() {
+		items = items[len(items)-2000:]
 	}
 	for _, algorithm := range []Algorithm{SHA256, BLAKE2b, BLAKE3} {
 		for _, threads := range []int{0, 64} {
