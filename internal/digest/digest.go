@@ -3,7 +3,13 @@
 // It knows how to keep the cores of a machine busy and nothing of models,
 // signatures or git: it is given byte ranges of files and gives back one digest
 // a range. It reads through [io.ReaderAt], never by name, so whoever lists the
-// files decides how they are opened and what may stand in their place.
+// files decides how they are opened and what may stand in their place. It never
+// maps a file into memory: one that shrinks meanwhile would end the program.
+//
+// A single SHA-256 stream is as slow as the chain of its rounds, whatever the
+// code. Speed comes from several streams interleaved on each core, by a
+// [Backend] that suits the CPU, and from never letting one of its lanes stand
+// empty: see schedule.go.
 package digest
 
 import (
@@ -16,8 +22,7 @@ import (
 	"io/fs"
 	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/blake2b"
 	"lukechampine.com/blake3"
@@ -84,7 +89,7 @@ func (it Item) length() int64 {
 // Result is what became of an Item.
 type Result struct {
 	Digest []byte // nil where Err is not
-	Bytes  int64  // bytes hashed
+	Bytes  int64  // bytes hashed; where there is an error, bytes read before it
 	Err    error
 }
 
@@ -92,20 +97,26 @@ type Result struct {
 // core.
 type Hasher struct {
 	Algorithm Algorithm
-	// Threads is the number of goroutines that read and hash; 0 means one a core.
+	// Threads is the number of goroutines that hash; 0 means one a core. Others
+	// read beside them, so that hashing does not wait for a disk.
 	Threads int
+	// Backend names the SHA-256 code to use. Empty is what the environment
+	// variable MODELSIGN_HASH_BACKEND says, or else "auto": the fastest here. A
+	// name that is not among [Backends] is an ErrBackend.
+	Backend string
 	// Progress, where set, is told of bytes as they are hashed. It is called
 	// from several goroutines and must not block.
 	Progress func(bytes int64)
 }
 
-// bufferSize is how much of a file one goroutine holds in memory. It is also
-// the most that is read between two looks at the context.
-const bufferSize = 1 << 20
+// grace is how long Sum waits, once its context has ended, for a goroutine that
+// may be stuck in a read.
+const grace = 50 * time.Millisecond
 
 // Sum hashes every item and returns one Result for each, in their order. A file
 // that cannot be read is told in its Result; Sum itself fails only for an
-// unknown algorithm or when ctx ends.
+// unknown algorithm or backend, or when ctx ends. Then it returns within a tenth
+// of a second even if a read does not, which stays behind until it does.
 func (h Hasher) Sum(ctx context.Context, items []Item) ([]Result, error) {
 	if h.Algorithm == "" {
 		h.Algorithm = SHA256
@@ -113,28 +124,37 @@ func (h Hasher) Sum(ctx context.Context, items []Item) ([]Result, error) {
 	if _, err := h.Algorithm.New(); err != nil {
 		return nil, err
 	}
-	threads := h.Threads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
+	if h.Threads <= 0 {
+		h.Threads = runtime.GOMAXPROCS(0)
+	}
+	var b *backend
+	if h.Algorithm == SHA256 {
+		var err error
+		if b, err = choose(h.Backend); err != nil {
+			return nil, err
+		}
 	}
 	results := make([]Result, len(items))
-	order := largestFirst(items)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(threads, len(items)) {
-		wg.Go(func() {
-			buf := make([]byte, bufferSize)
-			for ctx.Err() == nil {
-				n := int(next.Add(1)) - 1
-				if n >= len(order) {
-					return
-				}
-				i := order[n]
-				results[i] = h.sum(ctx, items[i], buf)
-			}
-		})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		switch h.Algorithm {
+		case SHA256:
+			newBoard(ctx, h, b, items, results).run()
+		case BLAKE3:
+			newForest(ctx, h, items, results).run()
+		default:
+			h.sumEach(ctx, items, results)
+		}
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		select {
+		case <-done:
+		case <-time.After(grace):
+		}
 	}
-	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -159,67 +179,4 @@ func largestFirst(items []Item) []int {
 		return 0
 	})
 	return order
-}
-
-// sum hashes one item and sees that its file stayed the same meanwhile.
-func (h Hasher) sum(ctx context.Context, it Item, buf []byte) (res Result) {
-	f, err := it.Open()
-	if err != nil {
-		return Result{Err: err}
-	}
-	defer f.Close()
-	before, err := f.Stat()
-	if err != nil {
-		return Result{Err: fmt.Errorf("%s: %w", it.Name, err)}
-	}
-	if it.Size >= 0 && before.Size() != it.Size {
-		return Result{Err: fmt.Errorf("%s: %w: expected %d bytes, found %d", it.Name, ErrChanged, it.Size, before.Size())}
-	}
-	end := before.Size()
-	if it.Length >= 0 {
-		end = it.Offset + it.Length
-	}
-	hasher, err := h.Algorithm.New()
-	if err != nil {
-		return Result{Err: err}
-	}
-	n, err := h.feed(ctx, hasher, f, it.Offset, end, buf)
-	if err != nil {
-		return Result{Bytes: n, Err: fmt.Errorf("%s: %w", it.Name, err)}
-	}
-	after, err := f.Stat()
-	if err != nil {
-		return Result{Bytes: n, Err: fmt.Errorf("%s: %w", it.Name, err)}
-	}
-	if after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
-		return Result{Bytes: n, Err: fmt.Errorf("%s: %w", it.Name, ErrChanged)}
-	}
-	return Result{Digest: hasher.Sum(nil), Bytes: n}
-}
-
-// feed reads f from offset to end into w. A file that ends early has changed.
-func (h Hasher) feed(ctx context.Context, w io.Writer, f io.ReaderAt, offset, end int64, buf []byte) (int64, error) {
-	var done int64
-	for pos := offset; pos < end; {
-		if err := ctx.Err(); err != nil {
-			return done, err
-		}
-		n, err := f.ReadAt(buf[:min(int64(len(buf)), end-pos)], pos)
-		w.Write(buf[:n]) // a hash never fails
-		pos += int64(n)
-		done += int64(n)
-		if h.Progress != nil && n > 0 {
-			h.Progress(int64(n))
-		}
-		if pos >= end {
-			break
-		}
-		if errors.Is(err, io.EOF) || (err == nil && n == 0) {
-			return done, fmt.Errorf("%w: it ended at byte %d of %d", ErrChanged, pos, end)
-		}
-		if err != nil {
-			return done, err
-		}
-	}
-	return done, nil
 }

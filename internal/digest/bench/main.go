@@ -1,0 +1,238 @@
+//go:build linux
+
+// Command bench measures how fast models are hashed, side by side with a plain
+// program that hashes one file a core with Go's own code, and with others that
+// are installed. It prints the table of docs/performance.md:
+//
+//	go run ./internal/digest/bench
+//
+// It builds git-model-sign, makes its test data in a temporary folder (at most
+// 4.3 GB at a time) and removes it. Every figure is of a whole process; each is
+// the median of several runs, in turns.
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+)
+
+func main() {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "plain-") {
+		if err := plain(os.Args[1], os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is what the flags say and what was found on the machine.
+type bench struct {
+	dir     string
+	runs    int
+	self    string // this program
+	subject string // git-model-sign
+	others  map[string]string
+}
+
+func run(ctx context.Context) error {
+	b := bench{others: make(map[string]string)}
+	ref := flag.String("ref", "", "`path` of the reference signer's model_signing")
+	only := flag.String("only", "", "`pattern` of the cases to run")
+	flag.IntVar(&b.runs, "runs", 5, "`number` of runs of which the median counts")
+	flag.StringVar(&b.dir, "dir", "", "`folder` for test data, a temporary one by default")
+	flag.Parse()
+	pattern, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp(b.dir, "git-model-sign-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	b.subject = filepath.Join(b.dir, "git-model-sign")
+	build := exec.CommandContext(ctx, "go", "build", "-o", b.subject, "github.com/git-model-sign/git-model-sign/cmd/git-model-sign")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building git-model-sign: %w\n%s", err, out)
+	}
+	for _, name := range []string{"b3sum", "sha256sum"} {
+		if path, err := exec.LookPath(name); err == nil {
+			b.others[name] = path
+		}
+	}
+	if *ref != "" {
+		b.others["model_signing"] = *ref
+		if err := writeKey(filepath.Join(b.dir, "key.pem")); err != nil {
+			return err
+		}
+	}
+	if err := b.describe(); err != nil {
+		return err
+	}
+	for _, c := range cases() {
+		if !pattern.MatchString(c.name) {
+			continue
+		}
+		if err := b.measure(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+// describe says what machine the table is of.
+func (b *bench) describe() error {
+	c, err := digest.Choose("", true)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s, %d cores, %s; median of %d runs\n\n", c.CPU, runtime.NumCPU(), runtime.Version(), b.runs)
+	fmt.Println("| backend | lanes | GB/s a core | |\n|---|---|---|---|")
+	for _, k := range c.Backends {
+		used := ""
+		if k.Name == c.Used {
+			used = "used: " + c.Reason
+		}
+		fmt.Printf("| %s | %d | %.2f | %s |\n", k.Name, k.Lanes, k.BytesPerSecond/1e9, used)
+	}
+	fmt.Println("\n| work | program | wall s (from–to) | GB/s | CPU s | peak MiB | times as fast as the plain program |\n|---|---|---|---|---|---|---|")
+	return nil
+}
+
+// program is one that does a case's work.
+type program struct {
+	name string
+	args []string
+	runs []usage
+}
+
+func (p *program) median(of func(usage) float64) float64 {
+	values := make([]float64, len(p.runs))
+	for i, u := range p.runs {
+		values[i] = of(u)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// measure makes a case's data and lets its programs work on it in turns.
+func (b *bench) measure(ctx context.Context, c testCase) error {
+	data := filepath.Join(b.dir, "model")
+	defer os.RemoveAll(data)
+	total, err := makeFiles(ctx, data, c.files)
+	if err != nil {
+		return err
+	}
+	programs := b.programs(c, data)
+	if err := prepare(data, false); err != nil {
+		return err
+	}
+	for range b.runs {
+		for _, p := range programs {
+			if c.cold {
+				if err := prepare(data, true); err != nil {
+					return err
+				}
+			}
+			u, err := timed(exec.CommandContext(ctx, p.args[0], p.args[1:]...))
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			p.runs = append(p.runs, u)
+		}
+	}
+	wall := func(u usage) float64 { return u.wall }
+	base := programs[0].median(wall)
+	work := c.name
+	for _, p := range programs {
+		t := p.median(wall)
+		byWall := func(x, y usage) int { return cmp.Compare(x.wall, y.wall) }
+		fmt.Printf("| %s | %s | %.3f (%.3f–%.3f) | %.2f | %.2f | %.0f | %.2f |\n", work, p.name, t,
+			slices.MinFunc(p.runs, byWall).wall, slices.MaxFunc(p.runs, byWall).wall, float64(total)/t/1e9,
+			p.median(func(u usage) float64 { return u.cpu }), p.median(func(u usage) float64 { return u.rss })/(1<<20), base/t)
+		work = ""
+	}
+	return nil
+}
+
+// programs are those that can do a case's work, the plain one first.
+func (b *bench) programs(c testCase, data string) []*program {
+	shards := strconv.FormatInt(c.shards, 10)
+	ours := []string{b.subject, "digest", "--no-git", "--no-progress"}
+	if c.shards > 0 {
+		ours = append(ours, "--shards="+shards)
+	}
+	if c.hash != "" {
+		ours = append(ours, "--hash", c.hash)
+	}
+	all := []*program{
+		{name: c.plainName, args: []string{b.self, c.plain, data, shards}},
+		{name: "git-model-sign digest", args: append(ours, data)},
+	}
+	var files []string
+	for _, f := range c.files {
+		for i := range min(f.count, 100) {
+			files = append(files, f.name(data, i))
+		}
+	}
+	for _, name := range c.others {
+		path, ok := b.others[name]
+		switch {
+		case !ok:
+		case name == "model_signing":
+			// It signs or verifies and nothing else, so ours signs too.
+			key, sig := filepath.Join(b.dir, "key.pem"), filepath.Join(b.dir, "model.sig")
+			all = append(all,
+				&program{name: "git-model-sign sign", args: []string{b.subject, "sign", "--no-git", "--private-key", key, "--signature", sig, data}},
+				&program{name: "reference signer", args: []string{path, "sign", "key", "--private_key", key, "--signature", sig, data}})
+		case name == "b3sum":
+			all = append(all, &program{name: "b3sum", args: append([]string{path, "--no-mmap"}, files...)},
+				&program{name: "b3sum, mapped", args: append([]string{path}, files...)})
+		default:
+			all = append(all, &program{name: "GNU " + name, args: append([]string{path}, files...)})
+		}
+	}
+	return all
+}
+
+// writeKey makes a key to sign with.
+func writeKey(path string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+}

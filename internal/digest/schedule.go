@@ -1,0 +1,173 @@
+package digest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A board is one SHA-256 Sum: the items that nobody has begun, and the workers,
+// one a core.
+//
+// Items are read by streams, several for each worker, and a worker has all its
+// streams in the lanes of one kernel. A stream goes on with the next item when
+// one ends, the largest first, so lanes stay full; when no items are left,
+// streams move from workers with many to workers with few, so cores stay busy.
+type board struct {
+	hasher  Hasher
+	backend *backend
+	items   []Item
+	results []Result
+	workers []*worker
+	ctx     context.Context
+
+	bufferSize, buffers int   // of each stream
+	small               int64 // items up to this size share chunks
+
+	mu    sync.Mutex
+	queue []int // indices of items, the largest first
+	rank  []int // place of each item in the queue as it was
+	// drained says that the queue is empty.
+	drained atomic.Bool
+	// streams is the number of those that have not ended.
+	streams atomic.Int64
+	// unhashed is the number of bytes that are still to be hashed, as far as
+	// sizes are known.
+	unhashed atomic.Int64
+}
+
+const (
+	// memory is what the buffers of all streams may take together, in bytes,
+	// and a stream's buffers are between the two sizes. Half a core's second-level
+	// cache is a good place for what is read and hashed right after.
+	memory      = 24 << 20
+	smallBuffer = 16 << 10
+	largeBuffer = 128 << 10
+	hugeBuffer  = 1 << 20 // where there are so few streams that each read counts
+	// maxStreams bounds the goroutines and open files.
+	maxStreams = 512
+	// maxBatch is the most small items that a stream takes at once.
+	maxBatch = 64
+)
+
+func newBoard(ctx context.Context, h Hasher, b *backend, items []Item, results []Result) *board {
+	d := &board{hasher: h, backend: b, items: items, results: results, ctx: ctx, queue: largestFirst(items)}
+	d.rank = make([]int, len(items))
+	for place, i := range d.queue {
+		d.rank[i] = place
+		d.unhashed.Add(items[i].length())
+	}
+	workers := max(1, min(h.Threads, len(items)))
+	// More streams than lanes, so that there is a choice and one can be late.
+	streams := min(len(items), maxStreams, workers*min(2*b.lanes(), b.lanes()+6))
+	d.buffers, d.bufferSize = 2, largeBuffer
+	if streams <= 2*workers && streams <= 8 {
+		d.buffers, d.bufferSize = 3, hugeBuffer
+	}
+	for d.bufferSize > smallBuffer && streams*d.buffers*d.bufferSize > memory {
+		d.bufferSize /= 2
+	}
+	d.small = int64(d.bufferSize / 2)
+	for range workers {
+		d.workers = append(d.workers, newWorker(d))
+	}
+	d.streams.Store(int64(streams))
+	for i := range streams {
+		w := d.workers[i%workers]
+		st := newStream(d)
+		st.owner.Store(w)
+		w.streams = append(w.streams, st)
+	}
+	return d
+}
+
+// run hashes all. It returns when that is done or the context ends; streams that
+// are stuck in a read stay behind.
+func (d *board) run() {
+	for _, w := range d.workers {
+		w.held.Store(int64(len(w.streams)))
+	}
+	// Dealt out in turns, the largest items come first on every worker.
+	for i := range int(d.streams.Load()) {
+		w := d.workers[i%len(d.workers)]
+		go w.streams[i/len(d.workers)].read(d.ctx, d.take(nil))
+	}
+	var wg sync.WaitGroup
+	for _, w := range d.workers {
+		wg.Go(w.run)
+	}
+	wg.Wait()
+}
+
+// take appends the next items that a stream shall read: one, or several small
+// ones, but never so many that other streams go without.
+func (d *board) take(to []int) []int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var bytes int64
+	fair := 1 + len(d.queue)/int(2*max(1, d.streams.Load()))
+	for len(d.queue) > 0 && len(to) < min(fair, maxBatch) {
+		i := d.queue[0]
+		n := d.items[i].length()
+		if len(to) > 0 && bytes+n > int64(d.bufferSize) {
+			break
+		}
+		to, bytes, d.queue = append(to, i), bytes+n, d.queue[1:]
+	}
+	if len(d.queue) == 0 {
+		d.drained.Store(true)
+	}
+	return to
+}
+
+// hashed is told of each segment that has been hashed.
+func (d *board) hashed(s *segment) {
+	d.unhashed.Add(-s.bytes)
+	if d.hasher.Progress != nil && s.bytes > 0 {
+		d.hasher.Progress(s.bytes)
+	}
+}
+
+// ended is told of each stream that has ended. With the last one all is done.
+func (d *board) ended() {
+	if d.streams.Add(-1) == 0 {
+		for _, w := range d.workers {
+			w.poke()
+		}
+	}
+}
+
+// spare gives one of the worker's streams to the worker that has the fewest, if
+// it has two less. It is of use only when no items are left: before that every
+// worker has what it can take.
+func (d *board) spare(from *worker) {
+	if !d.drained.Load() {
+		return
+	}
+	to := slices.MinFunc(d.workers, func(a, b *worker) int { return int(a.held.Load() - b.held.Load()) })
+	if to.held.Load()+2 > int64(len(from.streams)) {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if to.held.Load()+2 > int64(len(from.streams)) { // somebody else gave it one
+		return
+	}
+	// The longest goes: it gains most by having a core with few others.
+	i := 0
+	for j, st := range from.streams {
+		if st.rest != nil && (from.streams[i].rest == nil || st.left() > from.streams[i].left()) {
+			i = j
+		}
+	}
+	st := from.streams[i]
+	from.streams = slices.Delete(from.streams, i, i+1)
+	from.held.Add(-1)
+	to.held.Add(1)
+	to.mu.Lock()
+	to.inbox = append(to.inbox, st)
+	to.mu.Unlock()
+	st.owner.Store(to)
+	to.poke()
+}

@@ -1,0 +1,208 @@
+package digest
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A worker hashes on one core: again and again it takes those of its streams
+// that have something, chooses a kernel for that many, and runs it once.
+type worker struct {
+	board   *board
+	streams []*stream
+	// held is the number of streams, those in the inbox counted.
+	held  atomic.Int64
+	mu    sync.Mutex
+	inbox []*stream // from other workers
+	// signal is sent to when a stream of ours has read something, or ended, or
+	// came to us.
+	signal chan struct{}
+
+	lanes    lanes
+	running  []*stream // those with something to hash, in the order of their claims
+	messages []message
+}
+
+func newWorker(d *board) *worker {
+	return &worker{board: d, signal: make(chan struct{}, 1)}
+}
+
+// poke wakes the worker if it waits.
+func (w *worker) poke() {
+	select {
+	case w.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (w *worker) run() {
+	patience := time.NewTimer(time.Hour)
+	defer patience.Stop()
+	for w.board.ctx.Err() == nil && w.board.streams.Load() > 0 {
+		if w.collect(patience) {
+			w.step()
+			w.board.spare(w)
+		}
+	}
+}
+
+// patienceTime is how long streams that have something wait for one that has
+// nothing: longer than reads from memory take, and not much.
+const patienceTime = 2 * time.Millisecond
+
+// collect fills running with the streams that have something to hash. It waits
+// for those that do not, but only so long: a stream that keeps the others waiting
+// is late, and is not waited for again before it has shown up. It returns false
+// when there is nothing to do but to look again.
+func (w *worker) collect(patience *time.Timer) bool {
+	var deadline <-chan time.Time
+	for {
+		w.receive()
+		missing := w.sort()
+		if len(w.running) > 0 && (missing == 0 || len(w.running) >= w.board.backend.lanes()) {
+			return true
+		}
+		if len(w.running) > 0 && deadline == nil {
+			patience.Reset(patienceTime)
+			deadline = patience.C
+		}
+		select {
+		case <-w.signal:
+			if w.board.streams.Load() == 0 {
+				return false
+			}
+		case <-deadline:
+			for _, st := range w.streams {
+				st.late = st.rest == nil
+			}
+			return len(w.running) > 0
+		case <-w.board.ctx.Done():
+			return false
+		}
+	}
+}
+
+// receive takes over the streams that others gave us.
+func (w *worker) receive() {
+	w.mu.Lock()
+	w.streams = append(w.streams, w.inbox...)
+	w.inbox = w.inbox[:0]
+	w.mu.Unlock()
+}
+
+// sort finds out which streams have something, drops those that have ended, and
+// counts those that are worth waiting for.
+func (w *worker) sort() (missing int) {
+	w.running = w.running[:0]
+	w.streams = slices.DeleteFunc(w.streams, func(st *stream) bool {
+		ready, ended := st.ready()
+		switch {
+		case ended:
+			w.held.Add(-1)
+			w.board.ended()
+		case ready:
+			w.running = append(w.running, st)
+		case !st.late:
+			missing++
+		}
+		return ended
+	})
+	return missing
+}
+
+// shortRun is how many blocks of a message are too few to be worth a start of a
+// kernel with slow lanes.
+const shortRun = 16
+
+// step runs one kernel once.
+func (w *worker) step() {
+	k := w.claim()
+	w.messages = w.messages[:0]
+	n := maxCall / blockSize / k.ratio
+	for i, st := range w.running {
+		w.messages = append(w.messages, message{&st.state, st.rest})
+		blocks := len(st.rest) / blockSize
+		if i < k.fast {
+			blocks /= k.ratio
+		}
+		n = min(n, blocks)
+	}
+	k.run(&w.lanes, w.messages, n)
+	for i, st := range w.running {
+		st.advance(w.messages[i].data)
+	}
+	clear(w.messages)
+}
+
+// claim chooses the kernel of the next step and leaves in running those streams
+// that have its lanes, the fast ones first.
+func (w *worker) claim() *kernel {
+	b := w.board.backend
+	if len(w.running) == 1 || w.alone() {
+		w.running = w.running[:1]
+		return b.kernelFor(1)
+	}
+	k := b.kernelFor(len(w.running))
+	if k.slow > 0 {
+		// The remains of messages, and the last blocks of those that do not
+		// divide by the ratio, are done in a kernel without one.
+		if short := w.shortOnes(); short > 0 {
+			w.running = w.running[:short]
+			k = b.evenKernelFor(short)
+		}
+	}
+	slices.SortFunc(w.running, w.order())
+	w.running = w.running[:min(len(w.running), k.fast+k.slow)]
+	return k
+}
+
+// order is that of the streams' claims to a lane, and to a fast one. While there
+// are items left it is the one in which theirs were begun, the largest first.
+// Afterwards it is what they have left to do, so that they end together and no
+// core has to go on with a few.
+func (w *worker) order() func(a, b *stream) int {
+	if w.board.drained.Load() {
+		return func(a, b *stream) int { return cmp.Compare(b.left(), a.left()) }
+	}
+	rank := w.board.rank
+	return func(a, b *stream) int { return cmp.Compare(rank[a.current().item], rank[b.current().item]) }
+}
+
+// alone brings the stream that has most left to do to the front, and says
+// whether it should have the core to itself: what all others have left could be
+// done on the other cores before it ends even so.
+func (w *worker) alone() bool {
+	others := len(w.board.workers) - 1
+	if others == 0 {
+		return false
+	}
+	longest := 0
+	for i, st := range w.running {
+		if st.left() > w.running[longest].left() {
+			longest = i
+		}
+	}
+	left := w.running[longest].left()
+	rest := max(0, w.board.unhashed.Load()-left)
+	b := w.board.backend
+	if float64(left)/b.single < float64(rest)/(b.best*float64(others)) {
+		return false
+	}
+	w.running[0], w.running[longest] = w.running[longest], w.running[0]
+	return true
+}
+
+// shortOnes brings to the front those running streams whose messages have not
+// much in this chunk any more, and counts them.
+func (w *worker) shortOnes() (short int) {
+	for i, st := range w.running {
+		if len(st.rest) < shortRun*blockSize {
+			w.running[short], w.running[i] = w.running[i], w.running[short]
+			short++
+		}
+	}
+	return short
+}
