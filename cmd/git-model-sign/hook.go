@@ -9,7 +9,6 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/cli"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/hook"
-	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/walk"
 )
@@ -55,53 +54,22 @@ func repair(ctx context.Context) error {
 	return nil
 }
 
-// verifyWorktree verifies every signature of a worktree by the trust in git config.
+// verifyWorktree verifies every signature of a worktree by the policy in git config.
 func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Terminal) error {
-	places, err := walk.Signatures(ctx, repo)
-	if err != nil || len(places) == 0 {
-		return err
-	}
 	config, err := cli.LoadConfig(ctx, repo)
 	if err != nil {
 		return err
 	}
-	trust, err := new(cli.Trust).Resolve(config)
+	p, err := config.Policy()
 	if err != nil {
 		return err
 	}
-	if trust.Empty() {
-		t.Note("%s in this repository, and nothing says whom to believe: not checked", ui.Plural(len(places), "model signature"))
-		t.Hint(policy.HowTo(config.URL))
-		return nil
-	}
-	worst := ui.ExitOK
-	for _, p := range places {
-		v := walk.Verify(ctx, p, walk.VerifyOptions{Trust: trust, Terminal: t})
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		t.Verdict(v)
-		worst = worse(worst, v.ExitCode())
-	}
-	if n, first, err := walk.Uncovered(ctx, repo, places, maxUncovered); err != nil {
+	code, err := walk.VerifyWorktree(ctx, repo, walk.WorktreeOptions{Policy: p, URL: config.URL, Terminal: t})
+	if err != nil {
 		return err
-	} else if n > 0 {
-		t.Uncovered(n, first)
 	}
-	if worst != ui.ExitOK {
-		return cli.Exit(worst)
+	if code != ui.ExitOK {
+		return cli.Exit(code)
 	}
 	return nil
-}
-
-// maxUncovered is how many files without a signature are named.
-const maxUncovered = 3
-
-// worse is the exit code that says more: a failed verification before any
-// other trouble.
-func worse(a, b int) int {
-	if a == ui.ExitFailed || b == ui.ExitOK {
-		return a
-	}
-	return b
 }

@@ -42,7 +42,7 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if o.Ignore, err = p.Ignored(*ignore); err != nil {
 			return err
 		}
-		if o.Trust, err = trust.Resolve(config); err != nil {
+		if o.Policy, err = trust.Resolve(config); err != nil {
 			return err
 		}
 		v := walk.Verify(ctx, p, o)

@@ -36,7 +36,7 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 		return err
 	}
 	v := walk.VerifyOptions{Check: o.strict, Terminal: t}
-	if v.Trust, err = o.trust.Resolve(config); err != nil {
+	if v.Policy, err = o.trust.Resolve(config); err != nil {
 		return err
 	}
 	if v.Ignore, err = p.Ignored(o.ignore); err != nil {

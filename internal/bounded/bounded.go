@@ -27,6 +27,13 @@ func ReadFile(name string, limit int64) ([]byte, error) {
 	return read(f, name, limit)
 }
 
+// MaxInput is the size in bytes that files of keys, certificates and trusted
+// roots may have, which users name. The largest in use have some 20 KB.
+const MaxInput = 16 << 20
+
+// ReadInput is ReadFile for such a file.
+func ReadInput(name string) ([]byte, error) { return ReadFile(name, MaxInput) }
+
 // ReadRegular reads a regular file of at most limit bytes. It does not wait for
 // a named pipe that was put in its place.
 func ReadRegular(name string, limit int64) ([]byte, error) {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -19,6 +21,8 @@ type Config struct {
 	// empty where there is none.
 	URL    string
 	values map[string][]string
+	// policy holds the values of the keys that are matched together.
+	policy map[string][]string
 }
 
 // LoadConfig reads the configuration that holds for a repository: that of the
@@ -37,21 +41,53 @@ func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) 
 
 // LoadConfigFor reads the configuration that holds for url.
 func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
-	values, err := gitrepo.ConfigURLMatch(ctx, dir(repo), "modelsign", url)
+	values, together, err := gitrepo.ConfigURLMatch(ctx, dir(repo), "modelsign", url, policy.Groups()...)
 	switch {
 	case errors.Is(err, gitrepo.ErrNoGit) && repo == nil:
 		return &Config{}, nil // no git, no git config
 	case err != nil:
 		return nil, ui.Trouble("", "reading git config modelsign.*: %w", err)
 	}
+	c := &Config{URL: url, values: values, policy: map[string][]string{}}
+	for i, names := range policy.Groups() {
+		for _, name := range names {
+			c.policy[name] = together[i][name]
+		}
+	}
+	for _, m := range []map[string][]string{c.values, c.policy} {
+		if err := expandPaths(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// expandPaths expands the values that are files as git does.
+func expandPaths(ctx context.Context, values map[string][]string) error {
 	for name := range pathKeys {
 		for i, value := range values[name] {
+			var err error
 			if values[name][i], err = gitrepo.ExpandPath(ctx, value); err != nil {
-				return nil, ui.Usage("", "git config modelsign.%s: %w", name, err)
+				return ui.Usage("", "git config modelsign.%s: %w", name, err)
 			}
 		}
 	}
-	return &Config{URL: url, values: values}, nil
+	return nil
+}
+
+// Policy is the policy that config holds.
+func (c *Config) Policy() (policy.Policy, error) {
+	p, err := policy.FromConfig(func(name string) []string {
+		if values, grouped := c.policy[name]; grouped {
+			return values
+		}
+		return c.values[name]
+	})
+	if err != nil {
+		return p, ui.Usage("", "%w", err)
+	}
+	p.Trust.CacheDir = CacheDir()
+	return p, nil
 }
 
 // dir is the folder whose git config holds: the repository's, or none.
@@ -69,7 +105,7 @@ func (c *Config) Get(name string) []string { return c.values[name] }
 // pathKeys are the keys, as git config lists them, whose values are files.
 var pathKeys = map[string]bool{
 	"privatekey": true, "signingcertificate": true, "certificatechain": true, "publickey": true,
-	"trustconfig": true, "trustedroot": true,
+	"trustconfig": true, "trustedroot": true, "knownsigners": true,
 }
 
 // pathFlags are the options whose values are files.
@@ -92,15 +128,24 @@ func (c *Config) Fill(flags *pflag.FlagSet, names ...string) error {
 			if pathFlags[name] && !filepath.IsAbs(value) {
 				return ui.Usage("write an absolute path, or one that begins with ~/", "git config modelsign.%s is %q, a relative path", key, value)
 			}
-			if flag.Value.Type() == "bool" {
-				value = gitBool(value)
-			}
-			if err := flag.Value.Set(value); err != nil {
+			if err := set(flag.Value, value); err != nil {
 				return ui.Usage("", "git config modelsign.%s: %w", key, err)
 			}
 		}
 	}
 	return nil
+}
+
+// set gives an option a value as git config spells it.
+func set(option pflag.Value, value string) error {
+	if option.Type() != "bool" {
+		return option.Set(value)
+	}
+	b, err := gitrepo.ParseBool(value)
+	if err != nil {
+		return err
+	}
+	return option.Set(strconv.FormatBool(b))
 }
 
 // camelCase spells an option as git config spells its keys.
@@ -110,17 +155,6 @@ func camelCase(name string) string {
 		parts[i+1] = strings.ToUpper(p[:1]) + p[1:]
 	}
 	return strings.Join(parts, "")
-}
-
-// gitBool turns git's further spellings of a boolean into Go's.
-func gitBool(s string) string {
-	switch strings.ToLower(s) {
-	case "yes", "on":
-		return "true"
-	case "no", "off", "":
-		return "false"
-	}
-	return strings.ToLower(s)
 }
 
 // CacheDir is where metadata of Sigstore instances is kept between runs.

@@ -172,16 +172,13 @@ func keyHint(err error) string {
 	return ""
 }
 
-// maxInput bounds a file of keys, certificates or trust, in bytes.
-const maxInput = 16 << 20
-
 // readInput reads a file that an option names. That it cannot be read is wrong
 // usage: nothing has been done yet.
 func readInput(name, what string) ([]byte, error) {
 	if strings.HasPrefix(name, "pkcs11:") || strings.Contains(name, "kms://") {
 		return nil, ui.Usage("", "%s %s: keys in hardware and key services are not supported by this program", what, ui.Quote(name))
 	}
-	b, err := bounded.ReadFile(name, maxInput)
+	b, err := bounded.ReadInput(name)
 	if err != nil {
 		return nil, ui.Usage("", "reading the %s: %w", what, err)
 	}

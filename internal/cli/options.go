@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"slices"
 
 	"github.com/spf13/pflag"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
-	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/walk"
 )
@@ -75,73 +73,6 @@ func (c *Content) Serialization(p *walk.Place) (oms.Serialization, error) {
 	var err error
 	s.IgnorePaths, err = p.Ignored(c.ignore)
 	return s, err
-}
-
-// Trust holds the options of whom to believe.
-type Trust struct {
-	publicKey                string
-	chain                    []string
-	identity, issuer         string
-	trustedRoot, trustConfig string
-	staging                  bool
-	changed                  func(name string) bool
-}
-
-// methodFlags are the options that name a signer to believe, by method.
-var methodFlags = map[string][]string{
-	"key":         {"public-key"},
-	"certificate": {"certificate-chain"},
-	"sigstore":    {"identity", "identity-provider"},
-}
-
-// Register declares the options. Without it nothing was given on the command line.
-func (o *Trust) Register(flags *pflag.FlagSet) {
-	o.changed = flags.Changed
-	flags.StringVar(&o.publicKey, "public-key", "", "believe the key whose public half is in `FILE`")
-	flags.StringArrayVar(&o.chain, "certificate-chain", nil, "believe certificates that lead to those in `FILE`; may be repeated")
-	flags.StringVar(&o.identity, "identity", "", "believe the Sigstore `IDENTITY`: an e-mail address or a URI")
-	flags.StringVar(&o.issuer, "identity-provider", "", "the `URL` of the provider that vouches for --identity")
-	flags.StringVar(&o.trustedRoot, "trusted-root", "", "believe the Sigstore instance of this trusted_root.json `FILE`, without the network")
-	flags.StringVar(&o.trustConfig, "trust-config", "", "believe the Sigstore instance of this client trust config `FILE`")
-	flags.BoolVar(&o.staging, "use-staging", false, "believe Sigstore's staging instance")
-}
-
-// Resolve is the trust that the command line names, or else what config says.
-// Options that name a Sigstore instance go with either.
-func (o *Trust) Resolve(config *Config) (policy.Trust, error) {
-	t, err := policy.FromConfig(config.Get)
-	if err != nil {
-		return t, ui.Usage("", "%w", err)
-	}
-	if o.changed == nil {
-		return t, nil
-	}
-	var methods []string
-	for method, names := range methodFlags {
-		if slices.ContainsFunc(names, o.changed) {
-			methods = append(methods, method)
-		}
-	}
-	if len(methods) > 1 {
-		slices.Sort(methods)
-		return policy.Trust{}, ui.Usage("give --public-key, or --certificate-chain, or --identity with --identity-provider",
-			"options of more than one method: %s", methods)
-	}
-	if len(methods) == 1 {
-		t.PublicKeys, t.CertificateChain = nonEmpty(o.publicKey), o.chain
-		t.Identity, t.Issuer = o.identity, o.issuer
-	}
-	if slices.ContainsFunc([]string{"trusted-root", "trust-config", "use-staging"}, o.changed) {
-		t.TrustedRoot, t.TrustConfig, t.Staging = o.trustedRoot, o.trustConfig, o.staging
-	}
-	return t, nil
-}
-
-func nonEmpty(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return []string{s}
 }
 
 // Conclude prints a verdict and ends the program with its exit code.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,8 +30,12 @@ func ConfigGetAll(ctx context.Context, dir, key string) ([]string, error) {
 // no URL matches. All values that a name has at the winning place are given, in
 // git's order. A variable without a value counts as "true", as in git. An empty
 // URL asks for <section>.<name> only.
-func ConfigURLMatch(ctx context.Context, dir, section, url string) (map[string][]string, error) {
-	return configURLMatch(ctx, configGit(dir), section, url)
+//
+// The names of a group are also matched together: the most specific place that
+// has any of them wins for all of them, so that what belongs together is never put
+// together from several places. There is a result for each group.
+func ConfigURLMatch(ctx context.Context, dir, section, url string, groups ...[]string) (values map[string][]string, together []map[string][]string, err error) {
+	return configURLMatch(ctx, configGit(dir), section, url, groups)
 }
 
 // ConfigGet is the function of that name for this repository.
@@ -44,8 +49,8 @@ func (r *Repository) ConfigGetAll(ctx context.Context, key string) ([]string, er
 }
 
 // ConfigURLMatch is the function of that name for this repository.
-func (r *Repository) ConfigURLMatch(ctx context.Context, section, url string) (map[string][]string, error) {
-	return configURLMatch(ctx, r.git, section, url)
+func (r *Repository) ConfigURLMatch(ctx context.Context, section, url string, groups ...[]string) (values map[string][]string, together []map[string][]string, err error) {
+	return configURLMatch(ctx, r.git, section, url, groups)
 }
 
 // configGit runs git in a folder that need not be part of a repository. Without
@@ -112,35 +117,66 @@ func configSection(ctx context.Context, g git, section string) ([]variable, erro
 	return vars, nil
 }
 
-// configURLMatch asks git which place wins for each name. git's own urlmatch
-// gives one value a name, so it is asked about a copy of the section in which
-// each variable holds the number of its place instead of its value.
-func configURLMatch(ctx context.Context, g git, section, url string) (map[string][]string, error) {
+// configURLMatch asks git which place wins for each name and each group.
+func configURLMatch(ctx context.Context, g git, section, url string, groups [][]string) (map[string][]string, []map[string][]string, error) {
 	vars, err := configSection(ctx, g, section)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	copied := withGroups(vars, groups)
 	winner := map[string]string{}
 	byURL := false
-	for _, v := range vars {
+	for _, v := range copied {
 		byURL = byURL || v.place != ""
 		winner[v.name] = ""
 	}
 	if byURL && url != "" {
-		if winner, err = urlWinners(ctx, g, vars, section, url); err != nil {
-			return nil, err
+		if winner, err = urlWinners(ctx, g, copied, section, url); err != nil {
+			return nil, nil, err
 		}
 	}
-	matched := map[string][]string{}
-	for _, v := range vars {
-		if place, ok := winner[v.name]; ok && place == v.place {
-			matched[v.name] = append(matched[v.name], v.value)
-		}
+	values := at(vars, func(name string) (string, bool) { place, ok := winner[name]; return place, ok })
+	together := make([]map[string][]string, len(groups))
+	for i, names := range groups {
+		together[i] = at(vars, func(name string) (string, bool) {
+			place, ok := winner[groupName(i)]
+			return place, ok && slices.Contains(names, name)
+		})
 	}
-	return matched, nil
+	return values, together, nil
 }
 
-// urlWinners returns the winning place of each name that holds for the URL.
+// groupName is the variable that stands for a group in the question to git. It
+// has a form that no variable of a configuration can have more than by chance.
+func groupName(i int) string { return fmt.Sprintf("together-%d-of-names", i) }
+
+// withGroups adds to each place that has a variable of a group one for the group itself.
+func withGroups(vars []variable, groups [][]string) []variable {
+	out := slices.Clone(vars)
+	for i, names := range groups {
+		for _, v := range vars {
+			if slices.Contains(names, v.name) {
+				out = append(out, variable{place: v.place, name: groupName(i)})
+			}
+		}
+	}
+	return out
+}
+
+// at lists the values by name that stand at the place which won for the name.
+func at(vars []variable, won func(name string) (place string, ok bool)) map[string][]string {
+	values := map[string][]string{}
+	for _, v := range vars {
+		if place, ok := won(v.name); ok && place == v.place {
+			values[v.name] = append(values[v.name], v.value)
+		}
+	}
+	return values
+}
+
+// urlWinners returns the winning place of each name that holds for the URL. git's
+// own urlmatch gives one value a name, so it is asked about a copy of the section
+// in which each variable holds the number of its place instead of its value.
 func urlWinners(ctx context.Context, g git, vars []variable, section, url string) (map[string]string, error) {
 	var copied strings.Builder
 	for i, v := range vars {
@@ -169,6 +205,22 @@ func urlWinners(ctx context.Context, g git, vars []variable, section, url string
 // escapeConfig writes a text between double quotes of a configuration file.
 func escapeConfig(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s)
+}
+
+// ParseBool reads a boolean as git config spells it. A variable without a value
+// has been read as "true" before.
+func ParseBool(value string) (bool, error) {
+	switch strings.ToLower(value) {
+	case "true", "yes", "on":
+		return true, nil
+	case "false", "no", "off", "":
+		return false, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return false, fmt.Errorf("expected true or false, found %q", value)
+	}
+	return n != 0, nil
 }
 
 // ExpandPath expands ~/, ~user/ and %(prefix)/ at the beginning of a

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,7 +75,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	s.Write(dir, ".git/config", "[broken\n")
-	if _, err := r.ConfigURLMatch(t.Context(), "modelsign", ""); err == nil {
+	if _, _, err := r.ConfigURLMatch(t.Context(), "modelsign", ""); err == nil {
 		t.Error("broken configuration is taken for none")
 	}
 }
@@ -132,7 +133,7 @@ func TestConfigURLMatch(t *testing.T) {
 		"file:///srv/models/x.git":      with(map[string][]string{"identity": {"file"}}),
 		"https://me@example.com/team/x": with(map[string][]string{"identity": {"two@example.com"}, "publickey": keys}),
 	} {
-		got, err := r.ConfigURLMatch(t.Context(), "modelsign", url)
+		got, _, err := r.ConfigURLMatch(t.Context(), "modelsign", url)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q:\n got %v, %v\nwant %v", url, got, err, want)
 		}
@@ -148,12 +149,69 @@ func TestConfigURLMatch(t *testing.T) {
 		}
 	}
 	// Outside of the repository its own third key is not seen.
-	got, err := ConfigURLMatch(t.Context(), s.Dir, "modelsign", "https://example.com/x")
+	got, _, err := ConfigURLMatch(t.Context(), s.Dir, "modelsign", "https://example.com/x")
 	if err != nil || !slices.Equal(got["publickey"], keys[:2]) {
 		t.Errorf("outside: %v, %v", got, err)
 	}
-	if got, err := ConfigURLMatch(t.Context(), s.Dir, "nosuch", "https://example.com/x"); err != nil || len(got) != 0 {
+	if got, _, err := ConfigURLMatch(t.Context(), s.Dir, "nosuch", "https://example.com/x"); err != nil || len(got) != 0 {
 		t.Errorf("no such section: %v, %v", got, err)
+	}
+}
+
+// A URL that names a signer of its own has nothing of the general signers, whatever their kind.
+func TestConfigURLMatchTogether(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("r", map[string]string{"a": "1\n"})
+	s.Write(dir, "../home/.gitconfig", `
+[modelsign]
+	publicKey = general.pem
+	hash = sha256
+	trustedRoot = general.json
+[modelsign "https://example.com/"]
+	identity = one@example.com
+	hash = blake3
+[modelsign "https://example.com/team"]
+	identity = two@example.com
+	identity = three@example.com
+	certificateChain = ca.pem
+[modelsign "https://example.com/team/none"]
+	publicKey =
+[modelsign "https://*.example.com/team"]
+	publicKey = wild.pem
+`)
+	r, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signers := []string{"publickey", "identity", "certificatechain"}
+	type values = map[string][]string
+	for url, want := range map[string][]values{
+		"":                               {{"publickey": {"general.pem"}}, {"trustedroot": {"general.json"}}, {}},
+		"https://other.com/x":            {{"publickey": {"general.pem"}}, {"trustedroot": {"general.json"}}, {}},
+		"https://example.com/x":          {{"identity": {"one@example.com"}}, {"trustedroot": {"general.json"}}, {}},
+		"https://example.com/team/x":     {{"identity": {"two@example.com", "three@example.com"}, "certificatechain": {"ca.pem"}}, {"trustedroot": {"general.json"}}, {}},
+		"https://example.com/team/none":  {{"publickey": {""}}, {"trustedroot": {"general.json"}}, {}},
+		"https://hub.example.com/team/x": {{"publickey": {"wild.pem"}}, {"trustedroot": {"general.json"}}, {}},
+	} {
+		all, together, err := r.ConfigURLMatch(t.Context(), "modelsign", url, signers, []string{"trustedroot"}, []string{"nosuch"})
+		if err != nil || !reflect.DeepEqual(together, want) {
+			t.Errorf("%q:\n got %v, %v\nwant %v", url, together, err, want)
+		}
+		if _, leaked := all[groupName(0)]; leaked || len(all["publickey"]) == 0 {
+			t.Errorf("%q: by name %v", url, all)
+		}
+	}
+}
+
+func TestParseBool(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("r", map[string]string{"a": "1\n"})
+	for _, value := range []string{"true", "Yes", "ON", "1", "-1", "10", "false", "no", "oFF", "0", "00", "", "t", "maybe", "enforce", "1x"} {
+		got, err := ParseBool(value)
+		own, gitErr := s.TryGit(dir, "-c", "x.y="+value, "config", "--type=bool", "--get", "x.y")
+		if (err == nil) != (gitErr == nil) || err == nil && strconv.FormatBool(got) != strings.TrimSpace(own) {
+			t.Errorf("%q: %v, %v; git says %q, %v", value, got, err, own, gitErr)
+		}
 	}
 }
 
@@ -223,7 +281,7 @@ func TestRemote(t *testing.T) {
 			}
 			// git must take the address for a URL.
 			s.Git(dir, "config", "modelsign."+c.want.Match+".identity", "x")
-			if got, err := r.ConfigURLMatch(t.Context(), "modelsign", c.want.Match); err != nil || !slices.Equal(got["identity"], []string{"x"}) {
+			if got, _, err := r.ConfigURLMatch(t.Context(), "modelsign", c.want.Match); err != nil || !slices.Equal(got["identity"], []string{"x"}) {
 				t.Errorf("git matches %q with %v, %v", c.want.Match, got, err)
 			}
 		})

@@ -297,7 +297,7 @@ func callsLFS(path, event string) bool {
 
 // checkTrust looks for anything that says whom to believe.
 func (d *doctor) checkTrust(ctx context.Context) error {
-	out, err := d.git.output(ctx, "config", "--name-only", "--get-regexp", `^modelsign\.(.*\.)?(publickey|certificatechain|identity)$`)
+	out, err := d.git.output(ctx, "config", "--name-only", "--get-regexp", `^modelsign\.(.*\.)?(publickey|certificatechain|identity|identityregexp)$`)
 	var failed *gitError
 	if err != nil && !errors.As(err, &failed) {
 		return err

@@ -168,7 +168,8 @@ func (p *proof) clone(ctx context.Context, name string) (code int, said string, 
 	ctx, cancel := context.WithTimeout(ctx, proofTime)
 	defer cancel()
 	target := filepath.Join(p.root, name)
-	trust := []string{"-c", "modelsign.publicKey=" + filepath.ToSlash(p.public), "-c", "protocol.file.allow=always"}
+	trust := []string{"-c", "modelsign.publicKey=" + filepath.ToSlash(p.public), "-c", "protocol.file.allow=always",
+		"-c", "modelsign.mode=enforce", "-c", "modelsign.onFailure=fail"} // a softer policy is no proof
 	if !slices.ContainsFunc(p.installed, func(s Scope) bool { return s != Local }) {
 		// Only this repository has hooks, so the scratch clone gets them in the same way.
 		if code, said, err = p.run(ctx, p.root, append(trust, "clone", "-q", "-n", p.source.dir, target)); code != 0 || err != nil {

@@ -1,5 +1,6 @@
-// Package policy decides who may sign a model: from the command line, or else
-// from the user's git config, never from anything that came with the model.
+// Package policy decides who may sign a model, and how strictly that is taken:
+// from the command line, or else from the user's git config, never from anything
+// that came with the model.
 //
 // The keys are modelsign.<name> for every model and modelsign.<url>.<name> for
 // repositories cloned from a URL; git's own URL matching chooses between them.
@@ -9,10 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
-	"github.com/git-model-sign/git-model-sign/internal/bounded"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
@@ -22,68 +23,103 @@ var ErrNoTrust = errors.New("no trusted signer is configured")
 // ErrConfig says that what is configured cannot be used.
 var ErrConfig = errors.New("trust is not configured properly")
 
-// Trust names the signers to believe. Any one of them is enough.
-type Trust struct {
-	// PublicKeys are files with one PEM public key each.
-	PublicKeys []string
-	// CertificateChain are files with PEM certificates that anchor a chain.
-	CertificateChain []string
-	// Identity and Issuer name a Sigstore signer; both or neither.
-	Identity, Issuer string
-	// TrustedRoot or TrustConfig is a file that says which Sigstore instance to
-	// believe; where both are empty it is the public one, or the staging one.
-	TrustedRoot, TrustConfig string
-	Staging                  bool
-	// CacheDir is where metadata of Sigstore instances is kept.
-	CacheDir string
+// Policy is what holds for the models of one URL. The zero Policy enforces, and
+// knows nobody; [FromConfig] fills every field in.
+type Policy struct {
+	Trust Trust
+	Mode  Mode
+	// Require makes the absence of a signature a failed verification.
+	Require bool
+	// FirstUse holds where Trust names no signer.
+	FirstUse  FirstUse
+	OnFailure OnFailure
+	// KnownSigners is the file of pinned signers; empty for its usual place.
+	KnownSigners string
 }
 
-// Empty says whether t trusts nobody.
-func (t Trust) Empty() bool {
-	return len(t.PublicKeys) == 0 && len(t.CertificateChain) == 0 && t.Identity == "" && t.Issuer == ""
+// Mode is how seriously hooks take a policy. Who asks for a verdict by name gets
+// it in any mode.
+type Mode string
+
+// The modes; the empty one enforces.
+const (
+	ModeEnforce Mode = "enforce" // the verdict decides the exit status
+	ModeWarn    Mode = "warn"    // the verdict is printed, and the exit status is 0
+	ModeOff     Mode = "off"     // nothing is verified
+)
+
+// FirstUse is what happens to a Sigstore signer of whom nothing is known yet.
+type FirstUse string
+
+// What happens on first use.
+const (
+	AcceptNew     FirstUse = "accept-new" // the signer is pinned and believed from then on
+	AskFirst      FirstUse = "ask"        // the user is asked whether to pin the signer
+	RefuseUnknown FirstUse = "strict"     // the verification fails
+	NoPins        FirstUse = "off"        // signers are not pinned, and pins are not looked at
+)
+
+// OnFailure is what a hook does about a failed verification.
+type OnFailure string
+
+// What a hook does; the empty one fails.
+const (
+	OnFailureFail       OnFailure = "fail"       // the exit status says it
+	OnFailureWarn       OnFailure = "warn"       // the words say it, and the exit status is 0
+	OnFailureQuarantine OnFailure = "quarantine" // the wrong files are put out of the way, and the exit status says it
+)
+
+// Groups are the keys of config, in lower case, that are matched by URL
+// together: a URL for which signers are named does not also have those of a
+// wider one, whatever their kind, and neither has a Sigstore instance.
+func Groups() [][]string {
+	return [][]string{
+		{"publickey", "certificatechain", "identity", "identityregexp"},
+		{"trustedroot", "trustconfig", "usestaging"},
+	}
 }
 
-// FromConfig reads the trust that config holds. The function get returns the
-// values of modelsign.<name>, matched by URL, the last one the strongest; files
-// must be absolute, because a relative path could name a file in the clone.
-func FromConfig(get func(name string) []string) (Trust, error) {
-	last := func(name string) string {
-		values := get(name)
-		if len(values) == 0 {
-			return ""
-		}
-		return values[len(values)-1]
+// FromConfig reads the policy that config holds. The function get returns the
+// values of modelsign.<name>, matched by URL, the last one the strongest. What
+// it does not know is an error, never a weaker policy; files must be absolute,
+// because a relative path could name a file in the clone.
+func FromConfig(get func(name string) []string) (Policy, error) {
+	r := reader{get: get}
+	p := Policy{
+		Trust: Trust{
+			PublicKeys: r.files("publicKey"), CertificateChain: r.files("certificateChain"),
+			Identities:  r.identities(),
+			TrustedRoot: r.file("trustedRoot"), TrustConfig: r.file("trustConfig"), Staging: r.boolean("useStaging"),
+		},
+		Mode:         Mode(r.oneOf("mode", string(ModeEnforce), string(ModeWarn), string(ModeOff))),
+		Require:      r.boolean("require"),
+		FirstUse:     FirstUse(r.oneOf("firstUse", string(AcceptNew), string(AskFirst), string(RefuseUnknown), string(NoPins))),
+		OnFailure:    OnFailure(r.oneOf("onFailure", string(OnFailureFail), string(OnFailureWarn), string(OnFailureQuarantine))),
+		KnownSigners: r.file("knownSigners"),
 	}
-	t := Trust{
-		PublicKeys: nonEmpty(get("publickey")), CertificateChain: nonEmpty(get("certificatechain")),
-		Identity: last("identity"), Issuer: last("identityprovider"),
-		TrustedRoot: last("trustedroot"), TrustConfig: last("trustconfig"),
+	if r.err != nil {
+		return Policy{}, r.err
 	}
-	if v := last("usestaging"); v != "" {
-		staging, err := parseBool(v)
-		if err != nil {
-			return Trust{}, fmt.Errorf("%w: modelsign.useStaging: %w", ErrConfig, err)
-		}
-		t.Staging = staging
-	}
-	for key, files := range map[string][]string{
-		"publicKey": t.PublicKeys, "certificateChain": t.CertificateChain,
-		"trustedRoot": {t.TrustedRoot}, "trustConfig": {t.TrustConfig},
-	} {
-		for _, f := range files {
-			if f != "" && !filepath.IsAbs(f) {
-				return Trust{}, fmt.Errorf("%w: modelsign.%s is %q, expected an absolute path or one that begins with ~/", ErrConfig, key, f)
-			}
-		}
-	}
-	return t, nil
+	return p, nil
 }
 
-// nonEmpty is a list of values; an empty one takes back those before it, as
-// elsewhere in git config.
-func nonEmpty(values []string) []string {
+// reader reads values and keeps the first error.
+type reader struct {
+	get func(name string) []string
+	err error
+}
+
+func (r *reader) fail(key, format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: modelsign.%s %w", ErrConfig, key, fmt.Errorf(format, args...))
+	}
+}
+
+// all is a list of values; an empty one takes back those before it, as elsewhere
+// in git config.
+func (r *reader) all(key string) []string {
 	var out []string
-	for _, v := range values {
+	for _, v := range r.get(strings.ToLower(key)) {
 		if v == "" {
 			out = nil
 			continue
@@ -93,121 +129,89 @@ func nonEmpty(values []string) []string {
 	return out
 }
 
-// parseBool reads a boolean as git config spells it.
-func parseBool(s string) (bool, error) {
-	switch strings.ToLower(s) {
-	case "yes", "on":
-		return true, nil
-	case "no", "off":
-		return false, nil
+// last is the value that counts where there can be one only.
+func (r *reader) last(key string) string {
+	values := r.get(strings.ToLower(key))
+	if len(values) == 0 {
+		return ""
 	}
-	b, err := strconv.ParseBool(strings.ToLower(s))
+	return values[len(values)-1]
+}
+
+func (r *reader) files(key string) []string {
+	files := r.all(key)
+	for _, f := range files {
+		if !filepath.IsAbs(f) {
+			r.fail(key, "is %q, expected an absolute path or one that begins with ~/", f)
+		}
+	}
+	return files
+}
+
+func (r *reader) file(key string) string {
+	f := r.last(key)
+	if f != "" && !filepath.IsAbs(f) {
+		r.fail(key, "is %q, expected an absolute path or one that begins with ~/", f)
+	}
+	return f
+}
+
+func (r *reader) boolean(key string) bool {
+	if len(r.get(strings.ToLower(key))) == 0 {
+		return false
+	}
+	b, err := gitrepo.ParseBool(r.last(key))
 	if err != nil {
-		return false, fmt.Errorf("expected true or false, found %q", s)
+		r.fail(key, "cannot be read: %w", err)
 	}
-	return b, nil
+	return b
 }
 
-// Verifiers are the verifiers of every signer that t names, or ErrNoTrust.
-func (t Trust) Verifiers() ([]verify.Verifier, error) {
-	if t.Empty() {
-		return nil, ErrNoTrust
+// oneOf is one of the allowed values, the first where there is none.
+func (r *reader) oneOf(key string, allowed ...string) string {
+	if len(r.get(strings.ToLower(key))) == 0 {
+		return allowed[0]
 	}
-	var out []verify.Verifier
-	for _, file := range t.PublicKeys {
-		pem, err := readFile(file, "public key")
-		if err != nil {
-			return nil, err
-		}
-		v, err := verify.NewKey(pem)
-		if err != nil {
-			return nil, fmt.Errorf("%w: public key %q: %w", ErrConfig, file, err)
-		}
-		out = append(out, v)
+	v := r.last(key)
+	if !slices.Contains(allowed, v) {
+		r.fail(key, "is %q, expected one of %s", v, strings.Join(allowed, ", "))
 	}
-	if len(t.CertificateChain) > 0 {
-		v, err := t.certificate()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	if t.Identity != "" || t.Issuer != "" {
-		v, err := t.sigstore()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, nil
+	return v
 }
 
-func (t Trust) certificate() (verify.Verifier, error) {
-	var anchors [][]byte
-	for _, file := range t.CertificateChain {
-		pem, err := readFile(file, "certificate chain")
-		if err != nil {
-			return nil, err
-		}
-		anchors = append(anchors, pem)
-	}
-	v, err := verify.NewCertificate(anchors)
-	if err != nil {
-		return nil, fmt.Errorf("%w: certificate chain %q: %w", ErrConfig, t.CertificateChain, err)
-	}
-	return v, nil
-}
-
-func (t Trust) sigstore() (verify.Verifier, error) {
-	if t.Identity == "" || t.Issuer == "" {
-		return nil, fmt.Errorf("%w: a Sigstore signer needs both --identity and --identity-provider, or modelsign.identity and modelsign.identityProvider", ErrConfig)
-	}
-	o := verify.SigstoreOptions{Identity: t.Identity, Issuer: t.Issuer, Staging: t.Staging, CacheDir: t.CacheDir}
-	var err error
-	if t.TrustedRoot != "" {
-		if o.TrustedRoot, err = readFile(t.TrustedRoot, "trusted root"); err != nil {
-			return nil, err
-		}
-	}
-	if t.TrustConfig != "" {
-		if o.TrustConfig, err = readFile(t.TrustConfig, "trust config"); err != nil {
-			return nil, err
+// identities pairs identities with their providers. A value may name both,
+// "<identity> <provider>"; to those that do not the one provider of
+// modelsign.identityProvider belongs. Where it has several values the last one
+// counts, as always, but only for a single identity: of several it would be a
+// guess which belongs to which, and a wrong one would trust a stranger.
+func (r *reader) identities() []verify.Identity {
+	provider := r.last("identityProvider")
+	var out []verify.Identity
+	bare := 0
+	for _, key := range []string{"identity", "identityRegexp"} {
+		for _, v := range r.all(key) {
+			fields := strings.Fields(v)
+			if len(fields) == 0 || len(fields) > 2 {
+				r.fail(key, "is %q, expected an identity, or an identity and its provider with a space between them", v)
+				continue
+			}
+			identity := verify.Identity{ID: fields[0], Issuer: provider}
+			if key == "identityRegexp" {
+				identity = verify.Identity{Regexp: fields[0], Issuer: provider}
+			}
+			if len(fields) == 2 {
+				identity.Issuer = fields[1]
+			} else if bare++; provider == "" {
+				r.fail(key, "is %q, which needs its modelsign.identityProvider", v)
+			}
+			out = append(out, identity)
 		}
 	}
-	v, err := verify.NewSigstore(o)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	if providers := slices.Compact(slices.Sorted(slices.Values(r.all("identityProvider")))); bare > 1 && len(providers) > 1 {
+		r.fail("identityProvider", "names several providers, and which belongs to which identity is not said: write each modelsign.identity as \"<identity> <provider>\"")
 	}
-	return v, nil
-}
-
-// maxFile bounds a file of keys, certificates or trusted roots, in bytes.
-const maxFile = 16 << 20
-
-// readFile reads a file that the user named.
-func readFile(name, what string) ([]byte, error) {
-	b, err := bounded.ReadFile(name, maxFile)
-	if err != nil {
-		return nil, fmt.Errorf("%w: reading the %s: %w", ErrConfig, what, err)
+	if provider != "" && len(out) == 0 && len(r.all("publicKey")) == 0 && len(r.all("certificateChain")) == 0 {
+		r.fail("identityProvider", "is %q, and no modelsign.identity says whom it has to vouch for", provider)
 	}
-	return b, nil
-}
-
-// HowTo tells how to say whom to believe, for the repositories of one URL
-// where one is known.
-func HowTo(url string) string {
-	key := "modelsign."
-	if url != "" {
-		key += url + "."
-	}
-	quote := func(name string) string {
-		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/._-@+%~") == "" {
-			return key + name
-		}
-		return "'" + strings.ReplaceAll(key+name, "'", `'\''`) + "'" // a URL may come from a submodule, and this is to be pasted
-	}
-	return "with a key:      git config --global " + quote("publicKey") + " ~/keys/maintainer.pub\n" +
-		"with Sigstore:   git config --global " + quote("identity") + " maintainer@example.com\n" +
-		"                 git config --global " + quote("identityProvider") + " https://accounts.google.com\n" +
-		"only this once:  git model-sign verify --public-key FILE, or --identity ID --identity-provider URL"
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/sign"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
 func config(values map[string][]string) func(string) []string {
@@ -19,32 +21,82 @@ func config(values map[string][]string) func(string) []string {
 
 func TestFromConfig(t *testing.T) {
 	abs := filepath.Join(t.TempDir(), "key.pub")
-	trust, err := policy.FromConfig(config(map[string][]string{
-		"publickey": {"", abs}, "identity": {"old@example.com", "new@example.com"},
-		"identityprovider": {"https://issuer.example"}, "usestaging": {"yes"},
+	p, err := policy.FromConfig(config(map[string][]string{
+		"publickey": {"/gone", "", abs}, "usestaging": {"yes"}, "mode": {"off", "warn"}, "require": {"true"},
+		"firstuse": {"ask"}, "onfailure": {"quarantine"}, "knownsigners": {abs},
 	}))
-	if err != nil {
-		t.Fatal(err)
+	want := policy.Policy{Trust: policy.Trust{PublicKeys: []string{abs}, Staging: true}, Mode: policy.ModeWarn, Require: true,
+		FirstUse: policy.AskFirst, OnFailure: policy.OnFailureQuarantine, KnownSigners: abs}
+	if err != nil || !reflect.DeepEqual(p, want) {
+		t.Errorf("got %+v, %v\nwant %+v", p, err, want)
 	}
-	if !slices.Equal(trust.PublicKeys, []string{abs}) || trust.Identity != "new@example.com" || !trust.Staging || trust.Empty() {
-		t.Errorf("got %+v", trust)
-	}
-	empty, err := policy.FromConfig(config(nil))
-	if err != nil || !empty.Empty() {
-		t.Errorf("no configuration: %+v, %v", empty, err)
+	p, err = policy.FromConfig(config(nil))
+	want = policy.Policy{Mode: policy.ModeEnforce, FirstUse: policy.AcceptNew, OnFailure: policy.OnFailureFail}
+	if err != nil || !reflect.DeepEqual(p, want) || !p.Trust.Empty() {
+		t.Errorf("no configuration: %+v, %v", p, err)
 	}
 }
 
-// A relative path would be looked for in the clone, whose contents decide nothing.
-func TestFromConfigRefusesRelativePaths(t *testing.T) {
-	for _, key := range []string{"publickey", "certificatechain", "trustedroot", "trustconfig"} {
-		_, err := policy.FromConfig(config(map[string][]string{key: {"keys/trusted.pem"}}))
-		if !errors.Is(err, policy.ErrConfig) || !strings.Contains(err.Error(), "keys/trusted.pem") {
-			t.Errorf("%s: %v, want ErrConfig that names the path", key, err)
+// What is not understood is never taken for something weaker.
+func TestFromConfigRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		values map[string][]string
+		names  string
+	}{
+		"key, relative":           {map[string][]string{"publickey": {"keys/trusted.pem"}}, "keys/trusted.pem"},
+		"chain, relative":         {map[string][]string{"certificatechain": {"keys/trusted.pem"}}, "keys/trusted.pem"},
+		"root, relative":          {map[string][]string{"trustedroot": {"keys/trusted.pem"}}, "keys/trusted.pem"},
+		"trust config, relative":  {map[string][]string{"trustconfig": {"keys/trusted.pem"}}, "keys/trusted.pem"},
+		"known signers, relative": {map[string][]string{"knownsigners": {"known"}}, "known"},
+		"staging":                 {map[string][]string{"usestaging": {"maybe"}}, "maybe"},
+		"require":                 {map[string][]string{"require": {"sometimes"}}, "sometimes"},
+		"mode":                    {map[string][]string{"mode": {"enforced"}}, `"enforced", expected one of enforce, warn, off`},
+		"mode, in capitals":       {map[string][]string{"mode": {"OFF"}}, `"OFF"`},
+		"mode, empty":             {map[string][]string{"mode": {""}}, `""`},
+		"mode, the last counts":   {map[string][]string{"mode": {"off", "of"}}, `"of"`},
+		"first use":               {map[string][]string{"firstuse": {"no"}}, `"no", expected one of accept-new, ask, strict, off`},
+		"on failure":              {map[string][]string{"onfailure": {"delete"}}, `"delete"`},
+		"identity alone":          {map[string][]string{"identity": {"a@example.com"}}, "identityProvider"},
+		"expression alone":        {map[string][]string{"identityregexp": {".*"}}, "identityProvider"},
+		"provider alone":          {map[string][]string{"identityprovider": {"https://issuer.example"}}, "https://issuer.example"},
+		"three words":             {map[string][]string{"identity": {"a b c"}, "identityprovider": {"d"}}, `"a b c"`},
+		"blank":                   {map[string][]string{"identity": {" "}, "identityprovider": {"d"}}, `" "`},
+		"which provider for which": {map[string][]string{"identity": {"a@example.com", "b@example.com"},
+			"identityprovider": {"https://one.example", "https://two.example"}}, "several providers"},
+		"which provider for which, mixed": {map[string][]string{"identity": {"a@example.com"}, "identityregexp": {".*"},
+			"identityprovider": {"https://one.example", "https://two.example"}}, "several providers"},
+	} {
+		if _, err := policy.FromConfig(config(c.values)); !errors.Is(err, policy.ErrConfig) || !strings.Contains(err.Error(), c.names) {
+			t.Errorf("%s: %v, want ErrConfig that names %s", name, err, c.names)
 		}
 	}
-	if _, err := policy.FromConfig(config(map[string][]string{"usestaging": {"maybe"}})); !errors.Is(err, policy.ErrConfig) {
-		t.Errorf("useStaging = maybe: %v, want ErrConfig", err)
+}
+
+func TestIdentities(t *testing.T) {
+	const one, two = "https://one.example", "https://two.example"
+	for name, c := range map[string]struct {
+		values map[string][]string
+		want   []verify.Identity
+	}{
+		"one": {map[string][]string{"identity": {"a"}, "identityprovider": {one}}, []verify.Identity{{ID: "a", Issuer: one}}},
+		"several with one provider": {map[string][]string{"identity": {"a", "b"}, "identityprovider": {one}},
+			[]verify.Identity{{ID: "a", Issuer: one}, {ID: "b", Issuer: one}}},
+		"the same provider twice": {map[string][]string{"identity": {"a", "b"}, "identityprovider": {one, one}},
+			[]verify.Identity{{ID: "a", Issuer: one}, {ID: "b", Issuer: one}}},
+		"taken back":                  {map[string][]string{"identity": {"a", "", "b"}, "identityprovider": {one}}, []verify.Identity{{ID: "b", Issuer: one}}},
+		"the last provider":           {map[string][]string{"identity": {"a"}, "identityprovider": {one, two}}, []verify.Identity{{ID: "a", Issuer: two}}},
+		"another provider after none": {map[string][]string{"identity": {"a", "b"}, "identityprovider": {one, "", two}}, []verify.Identity{{ID: "a", Issuer: two}, {ID: "b", Issuer: two}}},
+		"each with its own":           {map[string][]string{"identity": {"a " + one, "b\t" + two}}, []verify.Identity{{ID: "a", Issuer: one}, {ID: "b", Issuer: two}}},
+		"one with its own": {map[string][]string{"identity": {"a", "b " + two}, "identityprovider": {one}},
+			[]verify.Identity{{ID: "a", Issuer: one}, {ID: "b", Issuer: two}}},
+		"expressions": {map[string][]string{"identity": {"a"}, "identityregexp": {"b.*", "c.* " + two}, "identityprovider": {one}},
+			[]verify.Identity{{ID: "a", Issuer: one}, {Regexp: "b.*", Issuer: one}, {Regexp: "c.*", Issuer: two}}},
+		"a general provider beside keys": {map[string][]string{"publickey": {filepath.Join(t.TempDir(), "k")}, "identityprovider": {one}}, nil},
+	} {
+		p, err := policy.FromConfig(config(c.values))
+		if err != nil || !slices.Equal(p.Trust.Identities, c.want) {
+			t.Errorf("%s: %v, %v; want %v", name, p.Trust.Identities, err, c.want)
+		}
 	}
 }
 
@@ -74,9 +126,10 @@ func TestVerifiers(t *testing.T) {
 		"a key that is not there": {policy.Trust{PublicKeys: []string{key, filepath.Join(dir, "gone")}}, policy.ErrConfig},
 		"a key that is none":      {policy.Trust{PublicKeys: []string{garbage}}, policy.ErrConfig},
 		"a chain that is none":    {policy.Trust{CertificateChain: []string{garbage}}, policy.ErrConfig},
-		"identity alone":          {policy.Trust{Identity: "a@example.com"}, policy.ErrConfig},
-		"provider alone":          {policy.Trust{Issuer: "https://issuer.example"}, policy.ErrConfig},
-		"a root that is none":     {policy.Trust{Identity: "a", Issuer: "https://b", TrustedRoot: garbage}, policy.ErrConfig},
+		"identity alone":          {policy.Trust{Identities: []verify.Identity{{ID: "a@example.com"}}}, policy.ErrConfig},
+		"provider alone":          {policy.Trust{Identities: []verify.Identity{{Issuer: "https://issuer.example"}}}, policy.ErrConfig},
+		"an expression":           {policy.Trust{Identities: []verify.Identity{{Regexp: "a)|(b", Issuer: "https://b"}}}, policy.ErrConfig},
+		"a root that is none":     {policy.Trust{Identities: []verify.Identity{{ID: "a", Issuer: "https://b"}}, TrustedRoot: garbage}, policy.ErrConfig},
 	} {
 		if v, err := test.trust.Verifiers(); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, %v; want %v", name, v, err, test.want)

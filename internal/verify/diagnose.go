@@ -76,10 +76,14 @@ func (s *Sigstore) diagnose(entity *bundle.Bundle, b *oms.Bundle, trusted *root.
 
 // otherIdentity says who did sign. It may be said, as everything but the identity has been verified.
 func (s *Sigstore) otherIdentity(cert *x509.Certificate) error {
+	expected := make([]string, len(s.identities))
+	for i, identity := range s.identities {
+		expected[i] = identity.String()
+	}
 	found, err := certificate.SummarizeCertificate(cert)
 	if err != nil {
-		return refuse(ErrIdentity, "certificate names no identity, expected %s", plain.Name(s.identity))
+		return refuse(ErrIdentity, "certificate names no identity, expected %s", strings.Join(expected, " or "))
 	}
-	return refuse(ErrIdentity, "signed by %s (%s), expected %s (%s)",
-		plain.Name(found.SubjectAlternativeName), plain.Name(found.Issuer), plain.Name(s.identity), plain.Name(s.issuer))
+	return refuse(ErrIdentity, "signed by %s, expected %s",
+		Identity{ID: found.SubjectAlternativeName, Issuer: found.Issuer}, strings.Join(expected, " or "))
 }

@@ -3,6 +3,10 @@ package verify
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -16,9 +20,10 @@ import (
 // SigstoreOptions say whom to trust, and by which Sigstore instance. Without TrustedRoot and TrustConfig it is the public
 // one, or with Staging the staging one, whose trusted root is then fetched by TUF when the first bundle is verified.
 type SigstoreOptions struct {
-	// Identity is the signer's email address or URI, as the certificate has to have it to the letter; Issuer is the URL of
-	// the identity provider that vouched for it, likewise.
+	// Identity and Issuer are one signer to trust; see [Identity].
 	Identity, Issuer string
+	// Identities are further ones. Any of them will do.
+	Identities []Identity
 	// TrustedRoot and TrustConfig are a trusted_root.json or a ClientTrustConfig; either field may hold either.
 	TrustedRoot, TrustConfig []byte
 	Staging                  bool
@@ -26,34 +31,113 @@ type SigstoreOptions struct {
 	CacheDir string
 	// UserAgent is what requests to a TUF mirror say that they come from.
 	UserAgent string
-	// Instance, where it is not nil, stands for all of the above but Identity and Issuer. Verifiers for several identities
-	// of one instance can share it.
+	// Instance, where it is not nil, stands for all of the above but the identities.
 	Instance *sigstore.Instance
 }
 
-// Sigstore accepts signatures of one identity that a Sigstore instance has certified and logged. Make it with NewSigstore.
+// Identity is a Sigstore signer, or by a pattern several.
+type Identity struct {
+	// ID is the signer's email address or URI, as the certificate has to have it to the letter.
+	ID string
+	// Regexp stands in the place of ID: an expression in RE2's syntax that the whole of the certificate's identity has to match.
+	Regexp string
+	// Issuer is the URL of the identity provider that vouched for the identity, to the letter.
+	Issuer string
+}
+
+// String describes the identity in one printable line.
+func (i Identity) String() string {
+	id := plain.Name(i.ID)
+	if i.Regexp != "" {
+		id = "/" + plain.Name(i.Regexp) + "/"
+	}
+	return fmt.Sprintf("%s (%s)", id, plain.Name(i.Issuer))
+}
+
+// certificateIdentity is i as sigstore-go has it.
+func (i Identity) certificateIdentity() (verify.CertificateIdentity, error) {
+	var none verify.CertificateIdentity
+	switch {
+	case (i.ID == "") == (i.Regexp == ""), i.Issuer == "":
+		return none, errors.New("to trust a Sigstore signer takes both an identity and an identity provider")
+	case i.ID != "":
+		return verify.NewShortCertificateIdentity(i.Issuer, "", i.ID, "")
+	}
+	// By itself first: an expression such as "a)|(b" becomes a sound one only between our anchors, and would undo them.
+	if _, err := regexp.Compile(i.Regexp); err != nil {
+		return none, fmt.Errorf("identity expression: %w", err)
+	}
+	return verify.NewShortCertificateIdentity(i.Issuer, "", "", `\A(?:`+i.Regexp+`)\z`)
+}
+
+// Sigstore accepts signatures of the identities to trust that a Sigstore instance has certified and logged. Make it with
+// NewSigstore.
 type Sigstore struct {
-	identity, issuer string
-	instance         *sigstore.Instance
+	identities []Identity
+	policy     verify.PolicyOption
+	instance   *sigstore.Instance
 }
 
 // NewSigstore checks the options. It does not use the network.
 func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
-	if o.Identity == "" || o.Issuer == "" {
-		return nil, refuse(ErrConfig, "to trust a Sigstore signer takes both an identity and an identity provider")
+	s := &Sigstore{identities: slices.Clone(o.Identities)}
+	if o.Identity != "" || o.Issuer != "" || len(s.identities) == 0 {
+		s.identities = append([]Identity{{ID: o.Identity, Issuer: o.Issuer}}, s.identities...)
 	}
-	s := &Sigstore{identity: o.Identity, issuer: o.Issuer, instance: o.Instance}
-	if s.instance == nil {
-		var err error
-		s.instance, err = sigstore.Open(sigstore.Options{
-			TrustedRoot: o.TrustedRoot, TrustConfig: o.TrustConfig, Staging: o.Staging, CacheDir: o.CacheDir, UserAgent: o.UserAgent,
-		})
+	var accepted []verify.PolicyOption
+	for _, i := range s.identities {
+		c, err := i.certificateIdentity()
 		if err != nil {
-			return nil, refuse(ErrConfig, "%w", err)
+			return nil, refuse(ErrConfig, "%s", plain.Line(err.Error()))
 		}
+		accepted = append(accepted, verify.WithCertificateIdentity(c))
+	}
+	s.policy = anyOf(accepted)
+	if err := s.open(o); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
+
+// anyOf accepts what one of the options accepts.
+func anyOf(accepted []verify.PolicyOption) verify.PolicyOption {
+	return func(p *verify.PolicyConfig) error {
+		for _, accept := range accepted {
+			if err := accept(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// NewAnyIdentity makes a verifier that accepts whoever the instance has certified, and says who it was. What it returns is
+// no reason to believe a signature: it is for package pins, which compares the signer with the one it has met before.
+func NewAnyIdentity(o SigstoreOptions) (*Sigstore, error) {
+	s := &Sigstore{policy: verify.WithoutIdentitiesUnsafe()}
+	if err := s.open(o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// open sets the instance.
+func (s *Sigstore) open(o SigstoreOptions) error {
+	if s.instance = o.Instance; s.instance != nil {
+		return nil
+	}
+	var err error
+	s.instance, err = sigstore.Open(sigstore.Options{
+		TrustedRoot: o.TrustedRoot, TrustConfig: o.TrustConfig, Staging: o.Staging, CacheDir: o.CacheDir, UserAgent: o.UserAgent,
+	})
+	if err != nil {
+		return refuse(ErrConfig, "%w", err)
+	}
+	return nil
+}
+
+// Instance is the Sigstore instance that signatures are checked by.
+func (s *Sigstore) Instance() *sigstore.Instance { return s.instance }
 
 // Method returns [oms.MaterialSigstore].
 func (s *Sigstore) Method() oms.Material { return oms.MaterialSigstore }
@@ -76,13 +160,9 @@ func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	identity, err := verify.NewShortCertificateIdentity(s.issuer, "", s.identity, "")
-	if err != nil {
-		return nil, refuse(ErrConfig, "identity %s: %w", plain.Name(s.identity), err)
-	}
 	// Without an artifact: what was signed is the statement in the envelope, whose signature is checked either way. The
 	// statement itself is for package oms to read.
-	result, err := verifier.Verify(entity, verify.NewPolicy(verify.WithoutArtifactUnsafe(), verify.WithCertificateIdentity(identity)))
+	result, err := verifier.Verify(entity, verify.NewPolicy(verify.WithoutArtifactUnsafe(), s.policy))
 	if err != nil {
 		return nil, s.diagnose(entity, b, trusted, verifier, err)
 	}

@@ -186,13 +186,79 @@ func TestSigstoreTrust(t *testing.T) {
 	})
 }
 
+// TestIdentities has several signers to trust, and expressions, which must match the whole of an identity.
+func TestIdentities(t *testing.T) {
+	instance := verifytest.NewInstance(t)
+	root := instance.TrustedRoot(t, false)
+	bundle := instance.Bundle(t, alice, issuer, payload(t))
+	like := func(expression string) verify.Identity { return verify.Identity{Regexp: expression, Issuer: issuer} }
+	for name, c := range map[string]struct {
+		trusted []verify.Identity
+		refused string
+	}{
+		"one of several":              {[]verify.Identity{{ID: "bob@example.com", Issuer: issuer}, {ID: alice, Issuer: issuer}}, ""},
+		"none of several":             {[]verify.Identity{{ID: "bob@example.com", Issuer: issuer}, like("c.*")}, "expected bob@example.com (https://issuer.test) or /c.*/ (https://issuer.test)"},
+		"each with its issuer":        {[]verify.Identity{{ID: "bob@example.com", Issuer: issuer}, {ID: alice, Issuer: "https://other.test"}}, "expected bob"},
+		"an expression":               {[]verify.Identity{like(`[a-z]+@example\.com`)}, ""},
+		"alternatives":                {[]verify.Identity{like(`bob@example\.com|alice@example\.com`)}, ""},
+		"a shorter alternative first": {[]verify.Identity{like(`alice|alice@example\.com`)}, ""},
+		"anchored already":            {[]verify.Identity{like(`^alice@example\.com$`)}, ""},
+		"the beginning only":          {[]verify.Identity{like(`alice`)}, "expected /alice/"},
+		"the end only":                {[]verify.Identity{like(`example\.com`)}, "expected"},
+		"many lines":                  {[]verify.Identity{like(`(?m)alice`)}, "expected"},
+		"expression, another issuer":  {[]verify.Identity{{Regexp: ".*", Issuer: "https://other.test"}}, "expected"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := verify.NewSigstore(verify.SigstoreOptions{Identities: c.trusted, TrustedRoot: root})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.refused != "" {
+				mustRefuse(t, bundle, verify.ErrIdentity, c.refused, v)
+			} else if _, signer, err := verify.Manifest(t.Context(), bundle, v); err != nil || signer.Identity != alice {
+				t.Errorf("%v, %v", signer, err)
+			}
+		})
+	}
+	multiline := instance.Bundle(t, "alice@example.com\nmallory@example.com", issuer, payload(t))
+	v, err := verify.NewSigstore(verify.SigstoreOptions{Identities: []verify.Identity{like(`(?m)^alice@example\.com$`)}, TrustedRoot: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustRefuse(t, multiline, verify.ErrIdentity, "expected", v)
+}
+
+// TestAnyIdentity reports whoever signed, and is as strict as ever in all else.
+func TestAnyIdentity(t *testing.T) {
+	instance := verifytest.NewInstance(t)
+	v, err := verify.NewAnyIdentity(verify.SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := instance.Bundle(t, alice, issuer, payload(t))
+	if _, signer, err := verify.Manifest(t.Context(), bundle, v); err != nil || signer.Identity != alice || signer.Issuer != issuer {
+		t.Errorf("%v, %v", signer, err)
+	}
+	mustRefuse(t, verifytest.NewInstance(t).Bundle(t, alice, issuer, payload(t)), verify.ErrUntrusted, "no authority of", v)
+	mustRefuse(t, tamper(t, bundle, func(o object) { o.at("dsseEnvelope").replace("payload", "model", "m0del") }), verify.ErrSignature, "does not match", v)
+	if _, err := verify.NewAnyIdentity(verify.SigstoreOptions{TrustedRoot: []byte("{")}); !errors.Is(err, verify.ErrConfig) {
+		t.Errorf("a damaged root: %v", err)
+	}
+}
+
 func TestNewSigstoreRefused(t *testing.T) {
 	root := verifytest.NewInstance(t).TrustedRoot(t, false)
 	for name, o := range map[string]verify.SigstoreOptions{
-		"no identity":  {Issuer: issuer, TrustedRoot: root},
-		"no issuer":    {Identity: alice, TrustedRoot: root},
-		"damaged root": {Identity: alice, Issuer: issuer, TrustedRoot: []byte("{")},
-		"two roots":    {Identity: alice, Issuer: issuer, TrustedRoot: root, TrustConfig: root},
+		"no identity":        {Issuer: issuer, TrustedRoot: root},
+		"no issuer":          {Identity: alice, TrustedRoot: root},
+		"damaged root":       {Identity: alice, Issuer: issuer, TrustedRoot: []byte("{")},
+		"two roots":          {Identity: alice, Issuer: issuer, TrustedRoot: root, TrustConfig: root},
+		"no signer":          {TrustedRoot: root},
+		"one of two":         {Identity: alice, Issuer: issuer, Identities: []verify.Identity{{Regexp: ".*"}}, TrustedRoot: root},
+		"both forms":         {Identities: []verify.Identity{{ID: alice, Regexp: ".*", Issuer: issuer}}, TrustedRoot: root},
+		"no expression":      {Identities: []verify.Identity{{Regexp: "a(", Issuer: issuer}}, TrustedRoot: root},
+		"undoes the anchors": {Identities: []verify.Identity{{Regexp: "x)|(.*", Issuer: issuer}}, TrustedRoot: root},
+		"quotes the anchors": {Identities: []verify.Identity{{Regexp: `\Qx`, Issuer: issuer}}, TrustedRoot: root},
 	} {
 		if _, err := verify.NewSigstore(o); !errors.Is(err, verify.ErrConfig) {
 			t.Errorf("%s: %v, want %v", name, err, verify.ErrConfig)

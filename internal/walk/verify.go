@@ -17,7 +17,9 @@ import (
 
 // VerifyOptions say what Verify believes and how strict it is.
 type VerifyOptions struct {
-	Trust policy.Trust
+	// Policy says whom to believe, and whether there has to be a signature. Its
+	// Mode and OnFailure are the caller's to act on.
+	Policy policy.Policy
 	// Ignore are paths relative to the model that are left out besides those
 	// that the signature records.
 	Ignore        []string
@@ -38,11 +40,14 @@ func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 }
 
 func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) error {
-	verifiers, trustErr := o.Trust.Verifiers()
+	verifiers, trustErr := o.Policy.Trust.Verifiers()
 	if trustErr != nil && !errors.Is(trustErr, policy.ErrNoTrust) {
 		return trustError(trustErr)
 	}
 	raw, err := readSignature(p)
+	if ui.Code(err) == ui.ExitUnsigned && o.Policy.Require {
+		return ui.Failed("", "%w, and one is required", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,7 +120,7 @@ func signatureError(ctx context.Context, err error) error {
 // trustError says how to configure trust.
 func trustError(err error) error {
 	if errors.Is(err, policy.ErrNoTrust) {
-		return ui.Usage(policy.HowTo(""), "%w", err)
+		return ui.Usage(ui.TrustHowTo(""), "%w", err)
 	}
 	if errors.Is(err, policy.ErrConfig) {
 		return ui.Usage("", "%w", err)

@@ -1,0 +1,40 @@
+package ui
+
+import "strings"
+
+// TrustHowTo tells how to say whom to believe, for the repositories of one URL
+// where one is known.
+func TrustHowTo(url string) string {
+	key := "modelsign."
+	if url != "" {
+		key += url + "."
+	}
+	quote := func(name string) string { return ShellQuote(key + name) }
+	return "with a key:      git config --global " + quote("publicKey") + " ~/keys/maintainer.pub\n" +
+		"with Sigstore:   git config --global " + quote("identity") + " maintainer@example.com\n" +
+		"                 git config --global " + quote("identityProvider") + " https://accounts.google.com\n" +
+		"only this once:  git model-sign verify --public-key FILE, or --identity ID --identity-provider URL"
+}
+
+// RequireHowTo tells how to take a requirement back for the repositories of one URL.
+func RequireHowTo(url string) string {
+	if url == "" {
+		return "modelsign.require is set; git config modelsign.require false takes it back for this repository"
+	}
+	return "modelsign.require is set; to take it back: git config --global " + ShellQuote("modelsign."+url+".require") + " false"
+}
+
+// ShellQuote writes a word of a command line that is to be pasted into a shell. A
+// URL or a file name in it may be anybody's.
+func ShellQuote(word string) string {
+	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/._-@+%,=") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// NobodyTrusted says that there are signatures in a repository, and nobody to believe.
+func (t *Terminal) NobodyTrusted(signatures int, url string) {
+	t.Note("%s in this repository, and nothing says whom to believe: not checked", Plural(signatures, "model signature"))
+	t.Hint(TrustHowTo(url))
+}

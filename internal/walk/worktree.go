@@ -1,0 +1,82 @@
+package walk
+
+import (
+	"context"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// maxUncovered is how many files without a signature are named.
+const maxUncovered = 3
+
+// WorktreeOptions say what VerifyWorktree believes, and how seriously.
+type WorktreeOptions struct {
+	Policy policy.Policy
+	// URL is the one that the repository was cloned from, for words about it.
+	URL      string
+	Terminal *ui.Terminal
+}
+
+// VerifyWorktree is what a hook does after a checkout: it verifies every
+// signature of a worktree, says what it found, and returns the exit code that the
+// policy wants for that.
+func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOptions) (code int, err error) {
+	if o.Policy.Mode == policy.ModeOff {
+		return ui.ExitOK, nil
+	}
+	places, err := Signatures(ctx, repo)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case len(places) == 0 && o.Policy.Require:
+		o.Terminal.Fail(ui.Failed(ui.RequireHowTo(o.URL), "no model signature in this repository, and one is required"))
+		return o.exitCode(ui.ExitFailed), nil
+	case len(places) == 0:
+		return ui.ExitOK, nil
+	case o.Policy.Trust.Empty() && o.Policy.Require:
+		o.Terminal.Fail(ui.Failed(ui.TrustHowTo(o.URL), "a signature by somebody who is trusted is required, and nothing says whom to believe"))
+		return o.exitCode(ui.ExitFailed), nil
+	case o.Policy.Trust.Empty():
+		o.Terminal.NobodyTrusted(len(places), o.URL)
+		return ui.ExitOK, nil
+	}
+	for _, p := range places {
+		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, Terminal: o.Terminal})
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		o.Terminal.Verdict(v)
+		code = worse(code, v.ExitCode())
+	}
+	n, first, err := Uncovered(ctx, repo, places, maxUncovered)
+	if err != nil {
+		return 0, err
+	}
+	if n > 0 {
+		o.Terminal.Uncovered(n, first)
+	}
+	return o.exitCode(code), nil
+}
+
+// exitCode is what the policy makes of an exit code. Wrong configuration is an
+// error in any mode: a mistake in it must not pass for a softer policy.
+func (o WorktreeOptions) exitCode(code int) int {
+	switch {
+	case o.Policy.Mode == policy.ModeWarn && code != ui.ExitUsage,
+		o.Policy.OnFailure == policy.OnFailureWarn && code == ui.ExitFailed:
+		return ui.ExitOK
+	}
+	return code
+}
+
+// worse is the exit code that says more: a failed verification before any
+// other trouble.
+func worse(a, b int) int {
+	if a == ui.ExitFailed || b == ui.ExitOK {
+		return a
+	}
+	return b
+}
