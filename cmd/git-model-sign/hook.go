@@ -64,7 +64,11 @@ func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Termina
 	if err != nil {
 		return err
 	}
-	code, err := walk.VerifyWorktree(ctx, repo, walk.WorktreeOptions{Policy: p, URL: config.URL, Terminal: t})
+	hasher, err := cli.HookHasher(config)
+	if err != nil {
+		return err
+	}
+	code, err := walk.VerifyWorktree(ctx, repo, walk.WorktreeOptions{Policy: p, URL: config.URL, Hasher: hasher, Terminal: t})
 	if err != nil {
 		return err
 	}

@@ -36,9 +36,11 @@ func setupShow(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 func setupDigest(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	var place cli.Place
 	var content cli.Content
+	var hashing cli.Hashing
 	var output cli.Output
 	place.Register(flags, "leave out the signature `FILE` instead of model.sig in the model's folder")
 	content.Register(flags)
+	hashing.Register(flags)
 	output.Register(flags)
 
 	return func(ctx context.Context, args []string) error {
@@ -55,7 +57,15 @@ func setupDigest(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if err != nil {
 			return err
 		}
-		m, err := walk.Digest(ctx, p, serialization, t)
+		config, err := cli.LoadConfig(ctx, p.Repo)
+		if err != nil {
+			return err
+		}
+		hasher, err := hashing.Hasher(config)
+		if err != nil {
+			return err
+		}
+		m, err := walk.Digest(ctx, p, serialization, hasher, t)
 		if err != nil {
 			return err
 		}

@@ -16,11 +16,13 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 	var method cli.SignMethod
 	var content cli.Content
 	var place cli.Place
+	var hashing cli.Hashing
 	var output cli.Output
 	var message []string
 	method.Register(flags)
 	place.Register(flags, "write the signature to `FILE` instead of model.sig in the model's folder")
 	content.Register(flags)
+	hashing.Register(flags)
 	noCommit := flags.Bool("no-commit", false, "write the signature and do not commit it")
 	amend := flags.Bool("amend", false, "put the signature into the last commit instead of a new one")
 	flags.StringArrayVarP(&message, "message", "m", nil, "use `TEXT` as the commit message; each -m is a paragraph")
@@ -53,13 +55,17 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 		if err != nil {
 			return err
 		}
+		hasher, err := hashing.Hasher(config)
+		if err != nil {
+			return err
+		}
 		signer, err := method.Signer(ctx, flags)
 		if err != nil {
 			return err
 		}
 		signed, err := walk.Sign(ctx, p, walk.SignOptions{
 			Signer: signer, Serialization: serialization, Commit: !*noCommit, Amend: *amend,
-			Message: strings.Join(message, "\n\n"), Input: os.Stdin, Output: os.Stderr, Terminal: t,
+			Hasher: hasher, Message: strings.Join(message, "\n\n"), Input: os.Stdin, Output: os.Stderr, Terminal: t,
 		})
 		if err != nil {
 			return err

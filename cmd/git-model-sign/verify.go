@@ -14,6 +14,7 @@ import (
 func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	var trust cli.Trust
 	var place cli.Place
+	var hashing cli.Hashing
 	var output cli.Output
 	var strict check.Options
 	trust.Register(flags)
@@ -22,6 +23,7 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 	symlinks := flags.Bool("allow-symlinks", false, "follow symbolic links, even where the signature does not say so")
 	flags.BoolVar(&strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
 	flags.BoolVar(&strict.RequireRead, "require-read", false, "fail for files that are not downloaded, though their LFS pointers promise the signed content")
+	hashing.Register(flags)
 	output.Register(flags)
 
 	return func(ctx context.Context, args []string) error {
@@ -43,6 +45,9 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 			return err
 		}
 		if o.Policy, err = trust.Resolve(config); err != nil {
+			return err
+		}
+		if o.Hasher, err = hashing.Hasher(config); err != nil {
 			return err
 		}
 		v := walk.Verify(ctx, p, o)

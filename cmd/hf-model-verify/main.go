@@ -20,6 +20,7 @@ func main() { os.Exit(cli.Main(run)) }
 // options are what the command line says.
 type options struct {
 	trust     cli.Trust
+	hashing   cli.Hashing
 	output    cli.Output
 	signature string
 	ignore    []string
@@ -46,6 +47,7 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	flags.StringArrayVar(&o.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
 	flags.BoolVar(&o.strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
 	flags.BoolVar(&o.strict.RequireRead, "require-read", false, "fail for files that are not downloaded, though their LFS pointers promise the signed content")
+	o.hashing.Register(flags)
 	o.output.Register(flags)
 	return cli.Command{
 		Usage:   "hf-model-verify [<options>] <repo-id | path>",

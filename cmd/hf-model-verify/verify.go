@@ -42,6 +42,9 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 	if v.Ignore, err = p.Ignored(o.ignore); err != nil {
 		return err
 	}
+	if v.Hasher, err = o.hashing.Hasher(config); err != nil {
+		return err
+	}
 	switch {
 	case snapshot != nil:
 		v.LinksInto = snapshot.Blobs

@@ -135,6 +135,16 @@ func choose(name string) (*backend, error) {
 	return b, nil
 }
 
+// CheckBackend says whether a Hasher could have this Backend field: nil, or an
+// ErrBackend that says who asked for it and lists what there is. It measures nothing.
+func CheckBackend(name string) error {
+	if name, _ := wanted(name); name != Auto {
+		_, err := find(name)
+		return err
+	}
+	return nil
+}
+
 func find(name string) (*backend, error) {
 	var names []string
 	for _, b := range available() {

@@ -104,9 +104,37 @@ type Hasher struct {
 	// variable MODELSIGN_HASH_BACKEND says, or else "auto": the fastest here. A
 	// name that is not among [Backends] is an ErrBackend.
 	Backend string
-	// Progress, where set, is told of bytes as they are hashed. It is called
-	// from several goroutines and must not block.
-	Progress func(bytes int64)
+	// Progress, where set, is told what there is to do and then what has been
+	// done. It is called from several goroutines and must not block.
+	Progress func(Progress)
+}
+
+// Progress is a report of a Sum. The first one says what there is to do, each
+// other one what has been done since the one before.
+type Progress struct {
+	// ExpectedBytes and ExpectedItems are all that the Sum was given. Items of
+	// a size that is not known beforehand count no bytes.
+	ExpectedBytes int64
+	ExpectedItems int
+
+	Bytes int64 // hashed
+	Items int   // finished, those that failed among them
+}
+
+// report passes a report on to whoever wants it.
+func (h Hasher) report(p Progress) {
+	if h.Progress != nil {
+		h.Progress(p)
+	}
+}
+
+// announce makes the first report.
+func (h Hasher) announce(items []Item) {
+	p := Progress{ExpectedItems: len(items)}
+	for _, it := range items {
+		p.ExpectedBytes += it.length()
+	}
+	h.report(p)
 }
 
 // grace is how long Sum waits, once its context has ended, for a goroutine that
@@ -134,6 +162,7 @@ func (h Hasher) Sum(ctx context.Context, items []Item) ([]Result, error) {
 			return nil, err
 		}
 	}
+	h.announce(items)
 	results := make([]Result, len(items))
 	done := make(chan struct{})
 	go func() {

@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +40,21 @@ func file(t *testing.T, b []byte) digest.Item {
 	return digest.Item{Name: "f", Open: func() (digest.File, error) { return os.Open(name) }, Length: -1, Size: int64(len(b))}
 }
 
+// progress adds reports up.
+type progress struct {
+	mu sync.Mutex
+	digest.Progress
+}
+
+func (p *progress) add(n digest.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ExpectedBytes += n.ExpectedBytes
+	p.ExpectedItems += n.ExpectedItems
+	p.Bytes += n.Bytes
+	p.Items += n.Items
+}
+
 func TestSumAgreesWithTheLibraries(t *testing.T) {
 	sizes := []int{0, 1, 63, 64, 65, 4096, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3<<20 + 7}
 	want := map[digest.Algorithm]func([]byte) []byte{
@@ -54,8 +69,8 @@ func TestSumAgreesWithTheLibraries(t *testing.T) {
 			b := content(n, uint64(i))
 			items, contents = append(items, file(t, b)), append(contents, b)
 		}
-		var progress atomic.Int64
-		h := digest.Hasher{Algorithm: algorithm, Threads: 3, Progress: func(n int64) { progress.Add(n) }}
+		var told progress
+		h := digest.Hasher{Algorithm: algorithm, Threads: 3, Progress: told.add}
 		results, err := h.Sum(t.Context(), items)
 		if err != nil {
 			t.Fatal(err)
@@ -67,8 +82,9 @@ func TestSumAgreesWithTheLibraries(t *testing.T) {
 			}
 			total += r.Bytes
 		}
-		if progress.Load() != total {
-			t.Errorf("%s: progress told of %d bytes, want %d", algorithm, progress.Load(), total)
+		want := digest.Progress{ExpectedBytes: total, ExpectedItems: len(items), Bytes: total, Items: len(items)}
+		if told.Progress != want {
+			t.Errorf("%s: progress told of %+v, want %+v", algorithm, told.Progress, want)
 		}
 	}
 }
@@ -155,7 +171,11 @@ func TestSumOfUnexpectedFiles(t *testing.T) {
 
 func TestSumEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	h := digest.Hasher{Threads: 1, Progress: func(int64) { cancel() }}
+	h := digest.Hasher{Threads: 1, Progress: func(p digest.Progress) {
+		if p.Bytes > 0 {
+			cancel()
+		}
+	}}
 	if _, err := h.Sum(ctx, []digest.Item{file(t, content(8<<20, 3))}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}

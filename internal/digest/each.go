@@ -24,6 +24,7 @@ func (h Hasher) sumEach(ctx context.Context, items []Item, results []Result) {
 				}
 				i := order[n]
 				results[i] = h.sumOne(ctx, items[i], buf, cores)
+				h.report(Progress{Items: 1})
 			}
 		})
 	}
@@ -53,9 +54,7 @@ func (h Hasher) sumOne(ctx context.Context, it Item, buf []byte, cores chan stru
 		hash.Write(buf[:n]) // a hash never fails
 		<-cores
 		done += int64(n)
-		if h.Progress != nil {
-			h.Progress(int64(n))
-		}
+		h.report(Progress{Bytes: int64(n)})
 	}
 	if err := src.unchanged(); err != nil {
 		return Result{Bytes: done, Err: err}

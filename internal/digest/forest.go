@@ -96,6 +96,7 @@ func (f *forest) take() (*fileTree, int64) {
 			f.changed.Broadcast()
 			if err != nil {
 				f.results[i].Err = err
+				f.hasher.report(Progress{Items: 1})
 				continue
 			}
 			f.trees = append(f.trees, t)
@@ -123,11 +124,11 @@ func (f *forest) hash(t *fileTree, piece int64, buf []byte) {
 		f.cores <- struct{}{}
 		n = subtree(data[:len(data):cap(data)], uint64(piece)*pieceChunks)
 		<-f.cores
-		if f.hasher.Progress != nil && len(data) > 0 {
-			f.hasher.Progress(int64(len(data)))
-		}
+		f.hasher.report(Progress{Bytes: int64(len(data))})
 	}
-	t.add(piece, n, int64(len(data)), err)
+	if t.add(piece, n, int64(len(data)), err) {
+		f.hasher.report(Progress{Items: 1})
+	}
 }
 
 // fileTree is the part of an item's tree that is known so far.
@@ -165,8 +166,8 @@ func (t *fileTree) failed() bool {
 }
 
 // add puts a piece into the tree. The one that makes it complete leaves the
-// result.
-func (t *fileTree) add(piece int64, n guts.Node, size int64, err error) {
+// result, and is told so.
+func (t *fileTree) add(piece int64, n guts.Node, size int64, err error) (complete bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err == nil {
@@ -185,7 +186,7 @@ func (t *fileTree) add(piece int64, n guts.Node, size int64, err error) {
 		}
 	}
 	if t.done++; t.done < t.pieces {
-		return
+		return false
 	}
 	if t.err == nil {
 		t.err = t.src.unchanged()
@@ -195,6 +196,7 @@ func (t *fileTree) add(piece int64, n guts.Node, size int64, err error) {
 	if t.err == nil {
 		t.result.Digest = t.root()
 	}
+	return true
 }
 
 // merge puts waiting pieces on the stack as far as they follow each other.

@@ -124,9 +124,11 @@ func (d *board) take(to []int) []int {
 // hashed is told of each segment that has been hashed.
 func (d *board) hashed(s *segment) {
 	d.unhashed.Add(-s.bytes)
-	if d.hasher.Progress != nil && s.bytes > 0 {
-		d.hasher.Progress(s.bytes)
+	p := Progress{Bytes: s.bytes}
+	if s.last {
+		p.Items = 1
 	}
+	d.hasher.report(p)
 }
 
 // ended is told of each stream that has ended. With the last one all is done.

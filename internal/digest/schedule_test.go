@@ -131,7 +131,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			var peak uint64
 			var mu sync.Mutex
 			var calls int
-			h := Hasher{Algorithm: algorithm, Threads: threads, Progress: func(int64) {
+			h := Hasher{Algorithm: algorithm, Threads: threads, Progress: func(Progress) {
 				mu.Lock()
 				defer mu.Unlock()
 				if calls++; calls%512 == 0 {

@@ -122,6 +122,7 @@ func (st *stream) read(ctx context.Context, items []int) {
 			}
 			if err != nil {
 				st.board.results[i] = Result{Bytes: read, Err: err}
+				st.board.hasher.report(Progress{Items: 1})
 			}
 		}
 		if w.flush() != nil {

@@ -253,7 +253,7 @@ func TestChangedWhileRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			write(t, dir, map[string]string{"f": strings.Repeat("x", 3<<20)})
+			write(t, dir, map[string]string{"f": strings.Repeat("x", 32<<20)}) // more than is read ahead
 			tr, err := OpenFolder(t.Context(), dir, Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -261,8 +261,8 @@ func TestChangedWhileRead(t *testing.T) {
 			defer tr.Close()
 			f := tr.Files[0]
 			changed := false
-			h := digest.Hasher{Threads: 1, Progress: func(int64) {
-				if !changed {
+			h := digest.Hasher{Threads: 1, Progress: func(p digest.Progress) {
+				if p.Bytes > 0 && !changed {
 					changed = true
 					if err := change(filepath.Join(dir, "f")); err != nil {
 						t.Error(err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -195,25 +194,5 @@ func TestVerdictJSON(t *testing.T) {
 	if got.SchemaVersion != 1 || got.ExitCode != 1 || got.Verdict != "failed" || got.Signer.Identity != "SHA256:ab" ||
 		got.Counts["changed"] != 1 || got.Counts["read"] != 1 || got.Files[0]["expected"] != "sha256:01" || got.Files[1]["end"] != 5.0 {
 		t.Errorf("got %s", out.String())
-	}
-}
-
-func TestProgressOnlyWhereItIsSeen(t *testing.T) {
-	for _, test := range []struct {
-		live, quiet bool
-		want        bool
-	}{{true, false, true}, {false, false, false}, {true, true, false}} {
-		term, stdout, stderr := terminal()
-		term.Live, term.Quiet = test.live, test.quiet
-		p := term.StartProgress("Hashing model", 100)
-		p.Add(45)
-		time.Sleep(250 * time.Millisecond)
-		p.Stop()
-		if seen := strings.Contains(stderr.String(), "Hashing model:  45%"); seen != test.want || stdout.Len() > 0 {
-			t.Errorf("live %v, quiet %v: %q on stderr, %q on stdout", test.live, test.quiet, stderr, stdout)
-		}
-		if lines := strings.Count(stderr.String(), "\r"); lines > 4 {
-			t.Errorf("%d updates in a quarter of a second, want at most 4", lines)
-		}
 	}
 }

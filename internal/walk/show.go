@@ -44,8 +44,8 @@ func Show(name, signature string) (*ui.Claim, error) {
 }
 
 // Digest hashes the model at p without looking at whether it could be signed,
-// and returns the manifest that a signature would hold.
-func Digest(ctx context.Context, p *Place, s oms.Serialization, terminal *ui.Terminal) (*oms.Manifest, error) {
+// with h, and returns the manifest that a signature would hold.
+func Digest(ctx context.Context, p *Place, s oms.Serialization, h digest.Hasher, terminal *ui.Terminal) (*oms.Manifest, error) {
 	t, err := p.open(ctx, tree.Options{Ignore: s.IgnorePaths, AllowSymlinks: s.AllowSymlinks})
 	if err != nil {
 		return nil, err
@@ -55,9 +55,10 @@ func Digest(ctx context.Context, p *Place, s oms.Serialization, terminal *ui.Ter
 		return nil, err
 	}
 	terminal.Untracked(t.Untracked)
-	progress := terminal.StartProgress("Hashing model", size(t))
+	progress := terminal.StartProgress("Hashing model", noun(s))
 	defer progress.Stop()
-	m, err := check.Take(ctx, t, s, digest.Hasher{Progress: progress.Add})
+	h.Progress = progress.Add
+	m, err := check.Take(ctx, t, s, h)
 	if err != nil {
 		return nil, ui.Trouble("", "hashing the model: %w", err)
 	}

@@ -31,6 +31,8 @@ type SignOptions struct {
 	Amend bool
 	// Message replaces the commit's own message.
 	Message string
+	// Hasher says how to hash; its algorithm is the serialization's.
+	Hasher digest.Hasher
 	// Input is what the user's hooks read, and Output gets their words and git's errors.
 	Input    io.Reader
 	Output   io.Writer
@@ -70,7 +72,7 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	}
 	s := o.Serialization
 	s.IgnorePaths = p.recordedIgnores(s.IgnorePaths)
-	m, err := p.take(ctx, t, s, o.Terminal)
+	m, err := p.take(ctx, t, s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -195,14 +197,15 @@ func (p *Place) recordedIgnores(user []string) []string {
 }
 
 // take hashes the model and holds what was read against what git committed.
-func (p *Place) take(ctx context.Context, t *tree.Tree, s oms.Serialization, terminal *ui.Terminal) (*oms.Manifest, error) {
+func (p *Place) take(ctx context.Context, t *tree.Tree, s oms.Serialization, o SignOptions) (*oms.Manifest, error) {
 	for _, f := range t.Files {
 		if s.Method == oms.Shards && f.Size == 0 {
-			terminal.Warn("%s is empty: %s", ui.Quote(f.Path), check.EmptyInShards)
+			o.Terminal.Warn("%s is empty: %s", ui.Quote(f.Path), check.EmptyInShards)
 		}
 	}
-	progress := terminal.StartProgress("Hashing model", size(t))
-	m, err := check.Take(ctx, t, s, digest.Hasher{Progress: progress.Add})
+	progress := o.Terminal.StartProgress("Hashing model", noun(s))
+	o.Hasher.Progress = progress.Add
+	m, err := check.Take(ctx, t, s, o.Hasher)
 	progress.Stop()
 	if err != nil {
 		return nil, ui.Trouble("", "hashing the model: %w", err)
@@ -214,8 +217,16 @@ func (p *Place) take(ctx context.Context, t *tree.Tree, s oms.Serialization, ter
 	if err != nil {
 		return nil, ui.Trouble("", "comparing the model with what is committed: %w", err)
 	}
-	warn(terminal, warnings)
+	warn(o.Terminal, warnings)
 	return m, refused(refusals)
+}
+
+// noun is what a serialization has digests of.
+func noun(s oms.Serialization) string {
+	if s.Method == oms.Shards {
+		return "shard"
+	}
+	return "file"
 }
 
 // sha256Of gives the SHA-256 of whole files that m holds, where it holds any.

@@ -27,6 +27,8 @@ type VerifyOptions struct {
 	// LinksInto is a folder that symbolic links may lead to in any case.
 	LinksInto string
 	Check     check.Options
+	// Hasher says how to hash; its algorithm is the signature's.
+	Hasher digest.Hasher
 	// Terminal draws the progress; nothing else is written to it.
 	Terminal *ui.Terminal
 }
@@ -73,9 +75,10 @@ func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) e
 		return err
 	}
 	defer t.Close()
-	progress := o.Terminal.StartProgress("Checking model", size(t))
+	progress := o.Terminal.StartProgress("Checking model", noun(m.Serialization))
 	defer progress.Stop()
-	v.Report, err = check.Compare(ctx, m, t, digest.Hasher{Progress: progress.Add}, o.Check)
+	o.Hasher.Progress = progress.Add
+	v.Report, err = check.Compare(ctx, m, t, o.Hasher, o.Check)
 	if err != nil {
 		return ui.Trouble("", "hashing the model: %w", err)
 	}

@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 
+	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
@@ -15,7 +16,10 @@ const maxUncovered = 3
 type WorktreeOptions struct {
 	Policy policy.Policy
 	// URL is the one that the repository was cloned from, for words about it.
-	URL      string
+	URL string
+	// Hasher says how to hash. A backend that this machine lacks matters only
+	// where there is something to hash.
+	Hasher   digest.Hasher
 	Terminal *ui.Terminal
 }
 
@@ -44,7 +48,7 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 		return ui.ExitOK, nil
 	}
 	for _, p := range places {
-		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, Terminal: o.Terminal})
+		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, Hasher: o.Hasher, Terminal: o.Terminal})
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
