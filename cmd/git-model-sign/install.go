@@ -112,6 +112,7 @@ func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if err != nil {
 			return hookError(err)
 		}
+		checks = append(checks, hashingCheck(ctx))
 		failed := false
 		for _, c := range checks {
 			t.Check(string(c.State), c.Name, c.Detail, c.Hint)

@@ -43,8 +43,10 @@ func (o *Hashing) Hasher(config *Config) (digest.Hasher, error) {
 	if o.flags == nil {
 		o.Register(NewFlagSet(""))
 	}
-	if err := config.Fill(o.flags, threadsFlag); err != nil {
-		return digest.Hasher{}, err
+	if o.flags.Lookup(threadsFlag) != nil {
+		if err := config.Fill(o.flags, threadsFlag); err != nil {
+			return digest.Hasher{}, err
+		}
 	}
 	if o.threads < 0 || o.threads > maxThreads {
 		return digest.Hasher{}, ui.Usage("", "--threads %d: expected a number of cores up to %d, or 0 for all", o.threads, maxThreads)
