@@ -40,17 +40,21 @@ const maxThreads = 1024
 // Hasher is the hasher that the command line asks for, or else the environment
 // or config.
 func (o *Hashing) Hasher(config *Config) (digest.Hasher, error) {
-	if o.flags == nil {
-		o.Register(NewFlagSet(""))
+	by, err := o.resolve(config)
+	if err != nil {
+		return digest.Hasher{}, err
 	}
-	if o.flags.Lookup(threadsFlag) != nil {
-		if err := config.Fill(o.flags, threadsFlag); err != nil {
-			return digest.Hasher{}, err
-		}
+	if err := o.check(by); err != nil {
+		return digest.Hasher{}, err
 	}
-	if o.threads < 0 || o.threads > maxThreads {
-		return digest.Hasher{}, ui.Usage("", "--threads %d: expected a number of cores up to %d, or 0 for all", o.threads, maxThreads)
-	}
+	return digest.Hasher{Backend: o.backend, Threads: o.threads}, nil
+}
+
+// HookHasher is the hasher that the environment or config asks for. That its
+// backend is not there is found by hashing: in a repository without a signature
+// it does not matter, and a home may be shared by machines that differ.
+func HookHasher(config *Config) (digest.Hasher, error) {
+	var o Hashing
 	if _, err := o.resolve(config); err != nil {
 		return digest.Hasher{}, err
 	}
@@ -60,11 +64,11 @@ func (o *Hashing) Hasher(config *Config) (digest.Hasher, error) {
 // Choose is [digest.Choose] for the backend that the command line asks for, or
 // else the environment or config.
 func (o *Hashing) Choose(config *Config, again bool) (digest.Choice, error) {
-	if o.flags == nil {
-		o.RegisterBackend(NewFlagSet(""))
-	}
 	by, err := o.resolve(config)
 	if err != nil {
+		return digest.Choice{}, err
+	}
+	if err := o.check(by); err != nil {
 		return digest.Choice{}, err
 	}
 	choice, err := digest.Choose(o.backend, again)
@@ -74,22 +78,33 @@ func (o *Hashing) Choose(config *Config, again bool) (digest.Choice, error) {
 	return choice, err
 }
 
-// resolve takes the backend from config where neither the command line nor the
-// environment names one, sees that it is there, and says who asked for it.
+// resolve takes from config what neither the command line nor the environment
+// says, and tells who asked for the backend.
 func (o *Hashing) resolve(config *Config) (by string, err error) {
-	switch {
-	case o.flags.Changed(backendFlag):
-		by = "--" + backendFlag
-	case os.Getenv(digest.EnvBackend) != "":
-		by = digest.EnvBackend
-	default:
-		by = "git config modelsign." + camelCase(backendFlag)
-		if err := config.Fill(o.flags, backendFlag); err != nil {
+	if o.flags == nil {
+		o.Register(NewFlagSet(""))
+	}
+	if o.flags.Lookup(threadsFlag) != nil {
+		if err := config.Fill(o.flags, threadsFlag); err != nil {
 			return "", err
 		}
 	}
-	if err := digest.CheckBackend(o.backend); err != nil {
-		return "", ui.Usage("git model-sign bench shows how fast each is", "%s: %w", by, err)
+	if o.threads < 0 || o.threads > maxThreads {
+		return "", ui.Usage("", "--threads %d: expected a number of cores up to %d, or 0 for all", o.threads, maxThreads)
 	}
-	return by, nil
+	switch {
+	case o.flags.Changed(backendFlag):
+		return "--" + backendFlag, nil
+	case os.Getenv(digest.EnvBackend) != "":
+		return digest.EnvBackend, nil
+	}
+	return "git config modelsign." + camelCase(backendFlag), config.Fill(o.flags, backendFlag)
+}
+
+// check sees that this machine has the backend that somebody asked for.
+func (o *Hashing) check(by string) error {
+	if err := digest.CheckBackend(o.backend); err != nil {
+		return ui.Usage("git model-sign bench --hash-backend=auto shows how fast each is", "%s: %w", by, err)
+	}
+	return nil
 }

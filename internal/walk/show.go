@@ -60,7 +60,7 @@ func Digest(ctx context.Context, p *Place, s oms.Serialization, h digest.Hasher,
 	h.Progress = progress.Add
 	m, err := check.Take(ctx, t, s, h)
 	if err != nil {
-		return nil, ui.Trouble("", "hashing the model: %w", err)
+		return nil, hashError(err)
 	}
 	return m, nil
 }

@@ -208,7 +208,7 @@ func (p *Place) take(ctx context.Context, t *tree.Tree, s oms.Serialization, o S
 	m, err := check.Take(ctx, t, s, o.Hasher)
 	progress.Stop()
 	if err != nil {
-		return nil, ui.Trouble("", "hashing the model: %w", err)
+		return nil, hashError(err)
 	}
 	if p.Repo == nil {
 		return m, nil
@@ -219,6 +219,15 @@ func (p *Place) take(ctx context.Context, t *tree.Tree, s oms.Serialization, o S
 	}
 	warn(o.Terminal, warnings)
 	return m, refused(refusals)
+}
+
+// hashError gives an error of hashing its exit code: a backend that this machine
+// lacks is wrong usage.
+func hashError(err error) error {
+	if errors.Is(err, digest.ErrBackend) {
+		return ui.Usage("git model-sign bench --hash-backend=auto shows how fast each is", "hashing the model: %w", err)
+	}
+	return ui.Trouble("", "hashing the model: %w", err)
 }
 
 // noun is what a serialization has digests of.

@@ -80,7 +80,7 @@ func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) e
 	o.Hasher.Progress = progress.Add
 	v.Report, err = check.Compare(ctx, m, t, o.Hasher, o.Check)
 	if err != nil {
-		return ui.Trouble("", "hashing the model: %w", err)
+		return hashError(err)
 	}
 	return nil
 }
