@@ -2,9 +2,9 @@
 //
 // It knows how to keep the cores of a machine busy and nothing of models,
 // signatures or git: it is given byte ranges of files and gives back one digest
-// a range. It reads through [io.ReaderAt], never by name, so whoever lists the
-// files decides how they are opened and what may stand in their place. It never
-// maps a file into memory: one that shrinks meanwhile would end the program.
+// a range. It reads through [io.ReaderAt], or maps what is open, but never goes by
+// name, so whoever lists the files decides how they are opened and what may stand
+// in their place.
 //
 // A single SHA-256 stream is as slow as the chain of its rounds, whatever the
 // code. Speed comes from several streams interleaved on each core, by a
@@ -56,7 +56,9 @@ func (a Algorithm) New() (hash.Hash, error) {
 // beginning, so that no digest describes it.
 var ErrChanged = errors.New("file changed while it was read")
 
-// File is an open regular file. [os.File] is one.
+// File is an open regular file. [os.File] is one. Where there is also a method
+// Fd() uintptr, large files may be mapped into memory instead of being read by
+// ReadAt; what is mapped stays so for a moment after Close.
 type File interface {
 	io.ReaderAt
 	io.Closer

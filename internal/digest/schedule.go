@@ -24,6 +24,7 @@ type board struct {
 
 	bufferSize, buffers int   // of each stream
 	small               int64 // items up to this size share chunks
+	window              int64 // bytes of a file that are mapped at a time, 0 for none
 
 	mu    sync.Mutex
 	queue []int // indices of items, the largest first
@@ -45,6 +46,16 @@ const (
 	smallBuffer = 16 << 10
 	largeBuffer = 128 << 10
 	hugeBuffer  = 1 << 20 // where there are so few streams that each read counts
+	// mapped is what the windows of all streams may take together, and a window
+	// is between the two sizes. To unmap up to 33 pages takes longer than to unmap
+	// more, as the kernel invalidates each by itself.
+	mapped    = 32 << 20
+	minWindow = 160 << 10
+	maxWindow = 1 << 20
+	// mapFrom is the size from which on a file is worth a mapping.
+	mapFrom = 1 << 20
+	// pageSize is a multiple of the size of pages, for windows to begin with one.
+	pageSize = 16 << 10
 	// maxStreams bounds the goroutines and open files.
 	maxStreams = 512
 	// maxBatch is the most small items that a stream takes at once.
@@ -69,6 +80,9 @@ func newBoard(ctx context.Context, h Hasher, b *backend, items []Item, results [
 		d.bufferSize /= 2
 	}
 	d.small = int64(d.bufferSize / 2)
+	if w := mapped / (streams * d.buffers) / pageSize * pageSize; w >= minWindow {
+		d.window = int64(min(w, maxWindow))
+	}
 	for range workers {
 		d.workers = append(d.workers, newWorker(d))
 	}
@@ -98,6 +112,11 @@ func (d *board) run() {
 		wg.Go(w.run)
 	}
 	wg.Wait()
+	for _, w := range d.workers {
+		for _, st := range w.streams { // if the context has ended
+			go st.drain()
+		}
+	}
 }
 
 // take appends the next items that a stream shall read: one, or several small

@@ -2,6 +2,7 @@ package digest
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 )
 
@@ -21,12 +22,22 @@ type stream struct {
 	rest    []byte // of the segment
 	state   state  // of the segment's message
 	late    bool   // the last read took too long to be waited for
+	broken  error  // of the segment's message: its bytes went away
 }
 
-// chunk is a buffer with what was read into it.
+// chunk is a buffer with what was read into it, or a window of a mapped file,
+// which is its only segment.
 type chunk struct {
 	buf      []byte
+	mapping  *mapping // nil for a buffer
 	segments []segment
+}
+
+// release lets go of the bytes.
+func (c *chunk) release() {
+	if c.mapping != nil {
+		c.mapping.release(c.segments[0].data)
+	}
 }
 
 // segment is bytes of one item in a chunk, a whole number of blocks. The last
@@ -73,9 +84,9 @@ func (st *stream) ready() (ready, ended bool) {
 
 // begin turns to the current segment.
 func (st *stream) begin() {
-	seg := &st.chunk.segments[st.segment]
+	seg := st.current()
 	if seg.first {
-		st.state = initial
+		st.state, st.broken = initial, nil
 	}
 	st.rest = seg.data
 }
@@ -96,14 +107,38 @@ func (st *stream) advance(rest []byte) {
 	st.board.hashed(seg)
 	if seg.last {
 		st.board.results[seg.item] = Result{Digest: sum(&st.state), Bytes: seg.total}
+		if st.broken != nil {
+			st.board.results[seg.item] = Result{Err: st.broken}
+		}
 	}
 	if st.segment++; st.segment < len(st.chunk.segments) {
 		st.begin()
 		return
 	}
 	st.rest = nil
+	st.chunk.release()
 	st.free <- st.chunk.buf
 	st.chunk = chunk{}
+}
+
+// lose gives up what is left of a segment whose bytes went away. Its message has
+// no digest any more.
+func (st *stream) lose() {
+	if st.broken == nil {
+		seg := st.current()
+		at := seg.total - seg.after - int64(len(st.rest))
+		name := st.board.items[seg.item].Name
+		st.broken = fmt.Errorf("%s: %w: byte %d or one soon after it went away", name, ErrChanged, at)
+	}
+	st.advance(nil)
+}
+
+// drain lets go of what nobody is going to hash.
+func (st *stream) drain() {
+	st.chunk.release()
+	for c := range st.full {
+		c.release()
+	}
 }
 
 // read is the stream's goroutine. It reads the items that it is given first and
@@ -136,7 +171,8 @@ type chunkWriter struct {
 	ctx    context.Context
 	stream *stream
 	chunk  chunk
-	used   int // bytes of its buffer
+	held   bool // there is a chunk
+	used   int  // bytes of its buffer
 }
 
 // item reads one item, and returns how much of it was handed on or will be. Its
@@ -161,6 +197,11 @@ func (w *chunkWriter) item(i int) (read int64, err error) {
 		// Read from the start of a buffer, in large pieces.
 		if err := w.flush(); err != nil {
 			return 0, err
+		}
+	}
+	if d.window > 0 && total >= mapFrom {
+		if read, err = w.windows(i, src); err != nil {
+			return read, err
 		}
 	}
 	for {
@@ -191,6 +232,38 @@ func (w *chunkWriter) item(i int) (read int64, err error) {
 	}
 }
 
+// windows hands on as much of an item as can be mapped, and returns how much that
+// was. Its end is always left to be read: where there is little, that costs less,
+// and it needs room for padding.
+func (w *chunkWriter) windows(i int, src *source) (read int64, err error) {
+	m := mapRange(src.file, src.pos, src.end)
+	if m == nil {
+		return 0, nil
+	}
+	defer m.done()
+	total := src.left()
+	for src.left() >= minWindow {
+		if err := w.take(); err != nil {
+			return read, err
+		}
+		// Later windows begin with a page if the item does.
+		n := (w.stream.board.window - src.pos%pageSize) / blockSize * blockSize
+		n = min(n, src.left()/blockSize*blockSize)
+		data := m.window(src.pos, src.pos+n)
+		if data == nil {
+			return read, nil
+		}
+		src.pos += n
+		w.chunk.mapping = m
+		w.chunk.segments = []segment{{data: data, item: i, first: read == 0, bytes: n, after: src.left(), total: total}}
+		read += n
+		if err := w.flush(); err != nil {
+			return read, err
+		}
+	}
+	return read, nil
+}
+
 // room is how many bytes the buffer still takes, padding not counted.
 func (w *chunkWriter) room() int64 {
 	size := w.stream.board.bufferSize
@@ -199,17 +272,28 @@ func (w *chunkWriter) room() int64 {
 
 // buffer sees that there is a buffer with some room.
 func (w *chunkWriter) buffer() error {
-	if w.chunk.buf != nil && w.room() > 0 {
-		return nil
+	if w.held && w.room() == 0 {
+		if err := w.flush(); err != nil {
+			return err
+		}
 	}
-	if err := w.flush(); err != nil {
+	if err := w.take(); err != nil {
 		return err
+	}
+	if w.chunk.buf == nil {
+		w.chunk.buf = make([]byte, w.stream.board.bufferSize+tailRoom)
+	}
+	return nil
+}
+
+// take sees that there is a chunk. It waits for one of those that are hashed.
+func (w *chunkWriter) take() error {
+	if w.held {
+		return w.ctx.Err()
 	}
 	select {
 	case w.chunk.buf = <-w.stream.free:
-		if w.chunk.buf == nil {
-			w.chunk.buf = make([]byte, w.stream.board.bufferSize+tailRoom)
-		}
+		w.held = true
 		return w.ctx.Err()
 	case <-w.ctx.Done():
 		return w.ctx.Err()
@@ -222,7 +306,7 @@ func (w *chunkWriter) flush() error {
 	if len(w.chunk.segments) > 0 {
 		w.stream.full <- w.chunk
 		w.stream.owner.Load().poke()
-		w.chunk, w.used = chunk{}, 0
+		w.chunk, w.used, w.held = chunk{}, 0, false
 	}
 	return w.ctx.Err()
 }

@@ -2,10 +2,13 @@ package digest
 
 import (
 	"cmp"
+	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // A worker hashes on one core: again and again it takes those of its streams
@@ -39,6 +42,8 @@ func (w *worker) poke() {
 }
 
 func (w *worker) run() {
+	// Reading a mapped file may fault; see compress.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	patience := time.NewTimer(time.Hour)
 	defer patience.Stop()
 	for w.board.ctx.Err() == nil && w.board.streams.Load() > 0 {
@@ -130,11 +135,44 @@ func (w *worker) step() {
 		}
 		n = min(n, blocks)
 	}
-	k.run(&w.lanes, w.messages, n)
-	for i, st := range w.running {
-		st.advance(w.messages[i].data)
+	if at := w.compress(k, n); at != 0 {
+		w.lost(at).lose() // the others did not get on either, but will
+	} else {
+		for i, st := range w.running {
+			st.advance(w.messages[i].data)
+		}
 	}
 	clear(w.messages)
+}
+
+// compress runs a kernel. Where a file was cut off while a window of it was being
+// hashed, or the disk fails then, there is no page behind an address: compress
+// returns it and nothing has changed, as states are written at the end.
+func (w *worker) compress(k *kernel, n int) (fault uintptr) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(interface{ Addr() uintptr })
+			if !ok || w.lost(e.Addr()) == nil {
+				panic(r)
+			}
+			fault = e.Addr()
+		}
+	}()
+	k.run(&w.lanes, w.messages, n)
+	return 0
+}
+
+// lost is the running stream that an address in a mapped file belongs to. It may
+// be that of the page.
+func (w *worker) lost(at uintptr) *stream {
+	page := uintptr(os.Getpagesize())
+	for _, st := range w.running {
+		from := uintptr(unsafe.Pointer(unsafe.SliceData(st.rest)))
+		if st.chunk.mapping != nil && at >= from/page*page && at < from+uintptr(len(st.rest)) {
+			return st
+		}
+	}
+	return nil
 }
 
 // claim chooses the kernel of the next step and leaves in running those streams
