@@ -114,8 +114,8 @@ func TestMappedFilesCutOff(t *testing.T) {
 			items, paths = append(items, it), append(paths, path)
 		}
 		var told atomic.Int64
-		h := Hasher{Backend: backend.name, Threads: 2, Progress: func(int64) {
-			if told.Add(1) == 1 {
+		h := Hasher{Backend: backend.name, Threads: 2, Progress: func(p Progress) {
+			if p.Bytes > 0 && told.Add(1) == 1 {
 				for i := 0; i < files; i += 2 {
 					if err := os.Truncate(paths[i], 5000); err != nil {
 						t.Error(err)
@@ -187,7 +187,7 @@ func TestMappedMemoryIsBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var told atomic.Int64
-	h := Hasher{Progress: func(int64) {
+	h := Hasher{Progress: func(Progress) {
 		used := mappedMemory(t) - before
 		for old := peak.Load(); used > old && !peak.CompareAndSwap(old, used); old = peak.Load() {
 		}
