@@ -31,7 +31,7 @@ type Options struct {
 func Compare(ctx context.Context, m *oms.Manifest, t *tree.Tree, h digest.Hasher, o Options) (*Report, error) {
 	c := comparison{
 		manifest: m, tree: t, options: o,
-		report: &Report{Algorithm: string(m.Serialization.HashType), Untracked: t.Untracked},
+		report: &Report{Algorithm: string(m.Serialization.HashType), Untracked: t.Untracked, Fetched: t.Fetched},
 		files:  make(map[string]tree.File, len(t.Files)),
 	}
 	for _, f := range t.Files {
@@ -190,12 +190,7 @@ func (c *comparison) reportUnsigned(signed map[string]bool) {
 
 // readPending hashes what has to be read, and judges it.
 func (c *comparison) readPending(ctx context.Context, h digest.Hasher) error {
-	items := make([]digest.Item, len(c.pending))
-	for i, p := range c.pending {
-		items[i] = item(p.file, c.manifest.Serialization, p.resource)
-	}
-	h.Algorithm = digest.Algorithm(c.manifest.Serialization.HashType)
-	results, err := h.Sum(ctx, items)
+	results, err := sum(ctx, c.tree, c.manifest.Serialization, h, c.pending)
 	if err != nil {
 		return err
 	}
@@ -217,6 +212,23 @@ func (c *comparison) readPending(ctx context.Context, h digest.Hasher) error {
 		c.report.add(finding)
 	}
 	return nil
+}
+
+// sum hashes resources of a tree, in the groups in which it brings them near.
+func sum(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher, of []pending) ([]digest.Result, error) {
+	items := make([]digest.Item, len(of))
+	files := make([]tree.File, len(of))
+	for i, p := range of {
+		items[i], files[i] = item(p.file, s, p.resource), p.file
+	}
+	h.Algorithm = digest.Algorithm(s.HashType)
+	results := make([]digest.Result, 0, len(of))
+	err := t.Load(ctx, files, func(from, to int) error {
+		group, err := h.Sum(ctx, items[from:to])
+		results = append(results, group...)
+		return err
+	})
+	return results, err
 }
 
 // item is the byte range of f that a resource speaks of.

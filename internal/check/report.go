@@ -67,6 +67,9 @@ type Report struct {
 	Untracked []string
 	// Warnings are remarks about the tree, each about one file.
 	Warnings []string
+	// Fetched counts the blobs that were fetched to make the report, as a partial
+	// clone lacked them.
+	Fetched int
 	// Bytes is how much was read.
 	Bytes int64
 }

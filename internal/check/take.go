@@ -15,16 +15,12 @@ import (
 // is not downloaded.
 func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher) (*oms.Manifest, error) {
 	resources := layOut(t, s)
-	items := make([]digest.Item, len(resources))
-	for i, r := range resources {
-		f := r.file
-		if f.Kind == tree.Pointer {
-			return nil, fmt.Errorf("%s: %w", f.Path, tree.ErrNotDownloaded)
+	for _, r := range resources {
+		if r.file.Kind == tree.Pointer {
+			return nil, fmt.Errorf("%s: %w", r.file.Path, tree.ErrNotDownloaded)
 		}
-		items[i] = item(f, s, r.resource)
 	}
-	h.Algorithm = digest.Algorithm(s.HashType)
-	results, err := h.Sum(ctx, items)
+	results, err := sum(ctx, t, s, h, resources)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,8 +18,12 @@ const (
 // attributes, as git reads them in the worktree. An attribute that is not
 // specified for a path is left out, and so is a path that has none.
 func (r *Repository) Attributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
+	return collectAttributes(ctx, r.git, nil, paths, names)
+}
+
+func collectAttributes(ctx context.Context, g git, options, paths, names []string) (map[string]map[string]string, error) {
 	attributes := map[string]map[string]string{}
-	return attributes, r.checkAttributes(ctx, paths, names, func(path, name, value string) {
+	return attributes, g.checkAttributes(ctx, options, paths, names, func(path, name, value string) {
 		if attributes[path] == nil {
 			attributes[path] = make(map[string]string, 1)
 		}
@@ -30,7 +35,7 @@ func (r *Repository) Attributes(ctx context.Context, paths []string, names ...st
 // an attribute has a value.
 func (r *Repository) PathsWithAttribute(ctx context.Context, paths []string, name, value string) (map[string]bool, error) {
 	found := map[string]bool{}
-	return found, r.checkAttributes(ctx, paths, []string{name}, func(path, _, v string) {
+	return found, r.git.checkAttributes(ctx, nil, paths, []string{name}, func(path, _, v string) {
 		if v == value {
 			found[path] = true
 		}
@@ -38,12 +43,12 @@ func (r *Repository) PathsWithAttribute(ctx context.Context, paths []string, nam
 }
 
 // checkAttributes calls fn for every attribute that is specified for a path.
-func (r *Repository) checkAttributes(ctx context.Context, paths, names []string, fn func(path, name, value string)) error {
+func (g git) checkAttributes(ctx context.Context, options, paths, names []string, fn func(path, name, value string)) error {
 	if len(paths) == 0 || len(names) == 0 {
 		return nil
 	}
 	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
-	out, err := r.git.output(ctx, stdin, append([]string{"check-attr", "--stdin", "-z"}, names...)...)
+	out, err := g.output(ctx, stdin, slices.Concat([]string{"check-attr", "--stdin", "-z"}, options, names)...)
 	if err != nil {
 		return err
 	}

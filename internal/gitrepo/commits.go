@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,13 +32,33 @@ func exitedWith(err error, status int) bool {
 	return errors.As(err, &e) && e.ExitCode == status
 }
 
-// CommitEntries returns the paths at or under a path that a commit holds, all
-// of them if it is "". No blob is looked at.
+// ErrNoCommit says that a name stands for no commit of the repository.
+var ErrNoCommit = errors.New("no such commit")
+
+// ResolveCommit returns the full id of the commit that a revision stands for, a
+// branch, a tag or any other name that git knows. It is ErrNoCommit, wrapped, if
+// there is none.
+func (r *Repository) ResolveCommit(ctx context.Context, rev string) (string, error) {
+	if rev == "" || strings.HasPrefix(rev, "-") || strings.ContainsRune(rev, 0) {
+		return "", fmt.Errorf("%q: %w", rev, ErrNoCommit)
+	}
+	id, err := r.resolve(ctx, rev)
+	if err == nil && id == "" || exitedWith(err, 128) {
+		return "", fmt.Errorf("%q: %w", rev, ErrNoCommit)
+	}
+	return id, err
+}
+
+// CommitEntries returns the paths at or under a path that a commit holds, in the
+// order of bytes, all of them if it is "". No blob is looked at. What refs/replace puts in place of
+// an object does not count, as another clone has none of it.
 func (r *Repository) CommitEntries(ctx context.Context, rev, under string) ([]Entry, error) {
 	if strings.HasPrefix(rev, "-") {
 		return nil, fmt.Errorf("%q is no revision", rev)
 	}
-	out, err := r.git.output(ctx, nil, underPath([]string{"ls-tree", "-r", "-z", "--full-tree", rev, "--"}, under)...)
+	g := r.git
+	g.env = with(g.env, "GIT_NO_REPLACE_OBJECTS", "1")
+	out, err := g.output(ctx, nil, underPath([]string{"ls-tree", "-r", "-z", "--full-tree", rev, "--"}, under)...)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +74,11 @@ func (r *Repository) CommitEntries(ctx context.Context, rev, under string) ([]En
 			return nil, fmt.Errorf("git ls-tree: %w: %q", errRecord, record)
 		}
 		entries = append(entries, Entry{Mode: uint32(mode), OID: fields[2], Path: path})
+	}
+	// A tree that git did not make may be in any order, and hold a name twice.
+	byPath := func(a, b Entry) int { return strings.Compare(a.Path, b.Path) }
+	if !slices.IsSortedFunc(entries, byPath) {
+		slices.SortStableFunc(entries, byPath)
 	}
 	return entries, nil
 }

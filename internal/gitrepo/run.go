@@ -212,9 +212,29 @@ func readEnv(env []string) []string {
 			}
 		}
 	}
+	out = absoluteObjects(out)
 	out = with(out, "LC_ALL", "C")
 	out = with(out, "GIT_OPTIONAL_LOCKS", "0")
 	return with(out, "GIT_LITERAL_PATHSPECS", "1")
+}
+
+// absoluteObjects makes the folders of objects absolute, which a hook of the
+// receiving side of a push is given.
+func absoluteObjects(env []string) []string {
+	for _, name := range []string{"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"} {
+		v := lookup(env, name)
+		if v == "" || strings.HasPrefix(v, `"`) { // a quoted one is absolute, as git wrote it
+			continue
+		}
+		folders := filepath.SplitList(v)
+		for i, f := range folders {
+			if abs, err := filepath.Abs(f); err == nil && f != "" {
+				folders[i] = abs
+			}
+		}
+		env = with(env, name, strings.Join(folders, string(filepath.ListSeparator)))
+	}
+	return env
 }
 
 // writeEnv gives a command that the user is to see the user's language and

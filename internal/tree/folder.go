@@ -126,10 +126,13 @@ func (l *listing) addFound(path string, e entry) (folder bool) {
 	return true
 }
 
-// Close closes the folder that files are opened through; File.Open fails from
-// then on. Files that are open stay it. A tree that is forgotten is closed when
+// Close closes the folder that files are opened through, or removes what was
+// written for a tree of objects; File.Open fails from then on. Files that are open stay it. A tree that is forgotten is closed when
 // its memory is freed.
 func (t *Tree) Close() error {
+	if t.closer != nil {
+		return t.closer()
+	}
 	if t.access == nil {
 		return nil
 	}

@@ -28,26 +28,33 @@ type listing struct {
 
 func newListing(t *Tree, o Options) *listing {
 	l := &listing{tree: t, options: o, root: t.Root}
-	if !t.Single {
-		l.ignore = slices.Concat(oms.DefaultIgnored(), o.Ignore)
-	}
-	l.kept = make(map[string]bool)
-	for path := range o.Keep {
-		for dir := parent(path); dir != "" && !l.kept[dir]; dir = parent(dir) {
-			l.kept[dir] = true
-		}
-	}
-	folder := t.Root
+	folder, signature := t.Root, ""
 	if t.Single {
 		folder = filepath.Dir(t.Root)
 	}
 	if o.Signature != "" {
 		if rel, ok := relative(folder, o.Signature); ok {
-			l.signature = rel
+			signature = rel
 		}
 	}
-	t.leftOut = l.leftOut
+	l.rules(signature)
 	return l
+}
+
+// rules sets by what is left out, once it is known whether the model is a single
+// file. The signature is relative to the model, "" if it does not lie there.
+func (l *listing) rules(signature string) {
+	l.signature = signature
+	if !l.tree.Single {
+		l.ignore = slices.Concat(oms.DefaultIgnored(), l.options.Ignore)
+	}
+	l.kept = make(map[string]bool)
+	for path := range l.options.Keep {
+		for dir := parent(path); dir != "" && !l.kept[dir]; dir = parent(dir) {
+			l.kept[dir] = true
+		}
+	}
+	l.tree.leftOut = l.leftOut
 }
 
 // leftOut reports whether a path is no part of the model by the rules.
@@ -138,6 +145,7 @@ func (l *listing) warn(path string, err error) {
 func (l *listing) finish() *Tree {
 	t := l.tree
 	slices.SortFunc(t.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	t.warnOfTwins()
 	byPath := func(a, b Problem) int { return strings.Compare(a.Path, b.Path) }
 	slices.SortStableFunc(t.Problems, byPath)
 	slices.SortStableFunc(t.Warnings, byPath)

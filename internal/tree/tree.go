@@ -1,5 +1,6 @@
 // Package tree says which files make up a model and opens them for reading: the
-// files of a folder, a single file, or the tracked files of a git worktree.
+// files of a folder, a single file, the tracked files of a git worktree, or what
+// a commit or the index holds without any worktree.
 //
 // A listing is a claim about one moment. Opening holds every file to it: nothing
 // outside the model is opened, no symlink is followed unless that was allowed,
@@ -14,6 +15,7 @@ import (
 	"errors"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/lfs"
 )
 
@@ -65,6 +67,8 @@ type File struct {
 	RepoPath string
 	// Open opens the very file that was listed.
 	Open func() (digest.File, error)
+
+	blob *blob // in a tree of objects, where Open reads one as it is
 }
 
 // Problem is a path and what is the matter with it.
@@ -84,6 +88,11 @@ type Tree struct {
 	// RepoPath is the model's path in it, "" for its top.
 	Worktree bool
 	RepoPath string
+	// Objects says that the files are git's objects, those of a commit or the
+	// index. There is no Root then, and Untracked holds intents to add only.
+	Objects bool
+	// Fetched counts the blobs that were fetched as a partial clone lacked them.
+	Fetched int
 	// Untracked files lie in the model and are no part of it, as git does not
 	// track them. Ignored ones are not told.
 	Untracked []string
@@ -98,6 +107,8 @@ type Tree struct {
 	Warnings []Problem
 
 	access    root
+	closer    func() error           // for a tree of objects
+	repo      *gitrepo.Repository    // for a tree of objects
 	leftOut   func(path string) bool // by the rules of Options
 	signature string                 // the signature's path in the repository, "" if outside
 }
@@ -105,7 +116,8 @@ type Tree struct {
 // Options say what belongs to a model.
 type Options struct {
 	// Signature is the absolute path of the signature file, which is never part
-	// of the model. It need not exist.
+	// of the model. It need not exist. For a commit or the index it is the path
+	// in the repository, with slashes.
 	Signature string
 	// Ignore are paths relative to the model that are left out with all that
 	// lies under them, beside oms.DefaultIgnored.
@@ -113,6 +125,9 @@ type Options struct {
 	// Keep are paths relative to the model that are listed although Ignore or
 	// oms.DefaultIgnored would leave them out: those that a signature names.
 	Keep map[string]bool
+	// Snapshot is the commit or index, from a caller who has read it already; nil
+	// reads it.
+	Snapshot *gitrepo.Snapshot
 	// Committed leaves out of a worktree what HEAD does not hold yet, though it
 	// is staged: a clone would not contain it. See Tree.Uncommitted.
 	Committed bool

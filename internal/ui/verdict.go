@@ -15,6 +15,9 @@ type Verdict struct {
 	// Model is the folder or file that the signature speaks of, and Signature
 	// the signature's file, both as the user would name them.
 	Model, Signature string
+	// Commit is the commit that was looked at, "" for files and the worktree, ":"
+	// for what is staged.
+	Commit string
 	// Signer and Manifest are set once the signature itself is believed.
 	Signer   *verify.Signer
 	Manifest *oms.Manifest

@@ -39,6 +39,14 @@ type Place struct {
 	// Internal says that the model lies in a bare repository or a git folder, and
 	// in no worktree.
 	Internal bool
+	// Commit is "" for the worktree, a full commit id for what that commit holds,
+	// or [Staged] for what is staged. For the latter two Path and Signature are
+	// relative to the top of the repository, with slashes, Path "" for the top
+	// itself, and nothing of the worktree is looked at: there need not be one.
+	Commit string
+
+	snapshot *gitrepo.Snapshot // of Commit, once it was read
+	fetched  int               // blobs that a partial clone lacked
 }
 
 // Locate finds out what name is. An empty signature means the usual place:
@@ -145,6 +153,9 @@ func (p *Place) open(ctx context.Context, o tree.Options) (*tree.Tree, error) {
 	o.Signature = p.Signature
 	var t *tree.Tree
 	var err error
+	if p.Commit != "" {
+		return p.openAt(ctx, o)
+	}
 	if p.Repo != nil {
 		t, err = tree.OpenWorktree(ctx, p.Repo, p.Path, o)
 	} else {
@@ -183,9 +194,12 @@ func (p *Place) Ignored(paths []string) ([]string, error) {
 // siblings are the other signatures for the same folder, relative to the model.
 // Each is for the files and not for the others, which may come and go; only what
 // is a well-formed signature passes for one.
-func (p *Place) siblings() ([]string, error) {
+func (p *Place) siblings(ctx context.Context) ([]string, error) {
 	if p.Single {
 		return nil, nil
+	}
+	if p.Commit != "" {
+		return p.siblingsAt(ctx)
 	}
 	entries, err := os.ReadDir(p.Path)
 	if err != nil {
@@ -209,7 +223,12 @@ func (p *Place) siblings() ([]string, error) {
 }
 
 // signatureName is the signature's path as the user would type it.
-func (p *Place) signatureName() string { return displayPath(p.Signature) }
+func (p *Place) signatureName() string {
+	if p.Commit != "" {
+		return p.Signature
+	}
+	return displayPath(p.Signature)
+}
 
 // displayPath is path relative to the current folder where that is shorter to read.
 func displayPath(path string) string {

@@ -28,7 +28,7 @@ func Show(name, signature string) (*ui.Claim, error) {
 			p.Signature = name + ".sig"
 		}
 	}
-	raw, err := readSignature(p)
+	raw, err := readSignature(context.Background(), p)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	if err := p.replaceable(); err != nil {
 		return nil, err
 	}
-	siblings, err := p.siblings()
+	siblings, err := p.siblings(ctx)
 	if err != nil {
 		return nil, err
 	}

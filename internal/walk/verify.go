@@ -37,6 +37,9 @@ type VerifyOptions struct {
 // verdict; there is always one.
 func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 	v := &ui.Verdict{Model: p.Path, Signature: p.signatureName()}
+	if p.Commit != "" {
+		v.Model, v.Commit = p.Name, p.Commit
+	}
 	v.Err = verifyInto(ctx, v, p, o)
 	return v
 }
@@ -46,7 +49,7 @@ func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) e
 	if trustErr != nil && !errors.Is(trustErr, policy.ErrNoTrust) {
 		return trustError(trustErr)
 	}
-	raw, err := readSignature(p)
+	raw, err := readSignature(ctx, p)
 	if ui.Code(err) == ui.ExitUnsigned && o.Policy.Require {
 		return ui.Failed("", "%w, and one is required", err)
 	}
@@ -61,7 +64,7 @@ func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) e
 		return signatureError(ctx, err)
 	}
 	v.Manifest, v.Signer = m, signer
-	siblings, err := p.siblings()
+	siblings, err := p.siblings(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,6 +85,7 @@ func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) e
 	if err != nil {
 		return hashError(err)
 	}
+	v.Report.Fetched += p.fetched
 	return nil
 }
 
@@ -96,8 +100,12 @@ func signedPaths(m *oms.Manifest) map[string]bool {
 }
 
 // readSignature reads the signature file, bounded.
-func readSignature(p *Place) ([]byte, error) {
-	raw, err := bounded.ReadRegular(p.Signature, oms.MaxBundleSize)
+func readSignature(ctx context.Context, p *Place) ([]byte, error) {
+	read := func() ([]byte, error) { return bounded.ReadRegular(p.Signature, oms.MaxBundleSize) }
+	if p.Commit != "" {
+		read = func() ([]byte, error) { return p.readAt(ctx, p.Signature) }
+	}
+	raw, err := read()
 	switch {
 	case notExist(err):
 		return nil, ui.Unsigned("git model-sign makes one; --signature names one that lies elsewhere",

@@ -1,0 +1,164 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Checkout is how this repository's configuration has files checked out, beside
+// what attributes say, and where git gets the objects that a partial clone has
+// left out.
+type Checkout struct {
+	// CRLF says that text files may get CRLF line ends without an attribute
+	// asking for them.
+	CRLF bool
+	// Drivers are the names of the filters that are configured.
+	Drivers map[string]bool
+	// Promisors are the remotes that missing objects can be fetched from, in
+	// git's order. There are none unless this is a partial clone.
+	Promisors []string
+}
+
+// Checkout reads the configuration with one call of git.
+func (r *Repository) Checkout(ctx context.Context) (Checkout, error) {
+	c := Checkout{Drivers: map[string]bool{}}
+	out, err := configOutput(ctx, r.git, nil, "--get-regexp", `^(core\.(autocrlf|eol)|extensions\.partialclone|remote\..*\.promisor|filter\..*\..*)$`)
+	if err != nil {
+		return c, err
+	}
+	autocrlf, eol, last := "", "native", ""
+	for _, record := range splitNUL(out) {
+		key, value, hasValue := strings.Cut(record, "\n")
+		if !hasValue {
+			value = "true"
+		}
+		dot := strings.LastIndexByte(key, '.')
+		switch section, name, _ := strings.Cut(key[:dot], "."); {
+		case key == "core.autocrlf":
+			autocrlf = strings.ToLower(value)
+		case key == "core.eol":
+			eol = strings.ToLower(value)
+		case key == "extensions.partialclone":
+			last = value
+		case section == "filter":
+			c.Drivers[name] = true
+		case !isFalse(value):
+			c.Promisors = append(c.Promisors, name)
+		}
+	}
+	if last != "" {
+		// git asks the one that the extension names after all others.
+		c.Promisors = append(slices.DeleteFunc(c.Promisors, func(name string) bool { return name == last }), last)
+	}
+	switch {
+	case autocrlf == "input":
+	case !isFalse(autocrlf), eol == "crlf", eol == "native" && runtime.GOOS == "windows":
+		c.CRLF = true
+	}
+	return c, nil
+}
+
+// isFalse reports whether git takes a value for false.
+func isFalse(value string) bool {
+	switch strings.ToLower(value) {
+	case "", "false", "no", "off", "0":
+		return true
+	}
+	return false
+}
+
+// StagedAttributes is Attributes by the .gitattributes files that are staged,
+// whatever the worktree holds.
+func (r *Repository) StagedAttributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
+	return collectAttributes(ctx, r.git, []string{"--cached"}, paths, names)
+}
+
+// Scratch is a temporary index with an empty worktree of its own, in which git
+// is asked about files that are in no index and no worktree: those of a commit,
+// in a bare repository too. Objects and configuration are the repository's.
+type Scratch struct {
+	r   *Repository
+	dir string
+	git git
+}
+
+// NewScratch makes one. The caller closes it.
+func (r *Repository) NewScratch() (*Scratch, error) {
+	dir, err := os.MkdirTemp("", "git-model-sign-scratch-")
+	if err != nil {
+		return nil, fmt.Errorf("making a temporary worktree: %w", err)
+	}
+	s := &Scratch{r: r, dir: dir, git: r.git}
+	if s.dir, err = filepath.EvalSymlinks(dir); err == nil {
+		err = os.Mkdir(s.worktree(), 0o700)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("making a temporary worktree: %w", err), os.RemoveAll(dir))
+	}
+	s.git.dir = s.worktree()
+	env := without(s.git.env, "GIT_PREFIX", "GIT_IMPLICIT_WORK_TREE", "GIT_ATTR_SOURCE")
+	env = with(env, "GIT_DIR", r.GitDir)
+	env = with(env, "GIT_WORK_TREE", s.worktree())
+	env = with(env, "GIT_INDEX_FILE", filepath.Join(s.dir, "index"))
+	s.git.env = with(env, "GIT_NO_REPLACE_OBJECTS", "1")
+	return s, nil
+}
+
+func (s *Scratch) worktree() string { return filepath.Join(s.dir, "worktree") }
+
+// Close removes the temporary folder with the files that were checked out.
+func (s *Scratch) Close() error { return os.RemoveAll(s.dir) }
+
+// Add puts entries into the index. Objects are not looked at.
+func (s *Scratch) Add(ctx context.Context, entries []Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	var stdin strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&stdin, "%o %s\t%s\x00", e.Mode, e.OID, e.Path)
+	}
+	_, err := s.git.output(ctx, strings.NewReader(stdin.String()), "update-index", "-z", "--index-info")
+	return err
+}
+
+// Attributes is Repository.Attributes by the .gitattributes files that were added.
+func (s *Scratch) Attributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
+	return collectAttributes(ctx, s.git, []string{"--cached"}, paths, names)
+}
+
+// CheckOut writes the files at paths, which were added, as git would check them
+// out here: with line ends, encoding, ident and the user's own filters as the
+// attributes and the configuration have it. The LFS filter is not run. It
+// returns the absolute path of each temporary file, by the path that it is for.
+func (s *Scratch) CheckOut(ctx context.Context, paths []string) (map[string]string, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
+	out, err := s.git.output(ctx, stdin, "-c", "filter.lfs.process=", "-c", "filter.lfs.smudge=", "-c", "filter.lfs.required=false",
+		"checkout-index", "--temp", "-z", "--stdin")
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]string, len(paths))
+	for _, record := range splitNUL(string(out)) {
+		name, path, ok := strings.Cut(record, "\t")
+		if !ok || name != filepath.Base(name) || name == "." {
+			return nil, fmt.Errorf("git checkout-index: %w: %q", errRecord, record)
+		}
+		files[path] = filepath.Join(s.worktree(), name)
+	}
+	for _, path := range paths {
+		if files[path] == "" {
+			return nil, fmt.Errorf("git checkout-index: %q was not written", path)
+		}
+	}
+	return files, nil
+}

@@ -1,0 +1,277 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+)
+
+// blob is the content of a file that is an object of git.
+type blob struct {
+	ctx  context.Context
+	repo *gitrepo.Repository
+	oid  string
+	size int64
+
+	mu      sync.Mutex
+	content []byte // nil unless it is at hand
+	keep    bool   // it stays at hand
+}
+
+// Contents are brought near in groups, of at most so much and so many at a time.
+const (
+	maxLoaded   = 4 << 20  // the size up to which a content is read into memory
+	groupBytes  = 32 << 20 // what the contents of a group take in memory
+	groupLarger = 8        // how many larger ones are in a group, each read by a git of its own
+)
+
+// Load calls use for files, by their places in the list, group by group: what
+// use opens of a group is then at hand. Without it each File.Open of a tree of
+// objects starts a git. For other trees there is one group. The first error of
+// use ends it and is returned.
+func (t *Tree) Load(ctx context.Context, files []File, use func(from, to int) error) error {
+	if !t.Objects {
+		return use(0, len(files))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	groups := make(chan group)
+	go func() {
+		defer close(groups)
+		t.loadGroups(ctx, files, groups)
+	}()
+	done := 0
+	for g := range groups {
+		if g.err != nil {
+			return g.err
+		}
+		if err := use(done, g.to); err != nil {
+			return err
+		}
+		g.drop()
+		done = g.to
+	}
+	return ctx.Err()
+}
+
+// group is files, up to a place in the list, whose contents are at hand.
+type group struct {
+	to     int
+	loaded []*blob
+	err    error
+}
+
+func (g *group) drop() {
+	for _, b := range g.loaded {
+		b.set(nil)
+	}
+}
+
+func (b *blob) set(content []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.content = content
+}
+
+// loadGroups reads all contents by one git and sends each group when it is
+// whole. The next one is read while the last one is used.
+func (t *Tree) loadGroups(ctx context.Context, files []File, send chan<- group) {
+	plan := planGroups(files)
+	var oids []string
+	var sizes []int64
+	var blobs []*blob
+	for _, g := range plan {
+		for _, b := range g.loaded {
+			oids, sizes, blobs = append(oids, b.oid), append(sizes, b.size), append(blobs, b)
+		}
+	}
+	next, missing := 0, 0 // the group that is being read, and how many contents it still lacks
+	deliver := func() error {
+		for next < len(plan) && missing == 0 {
+			select {
+			case send <- plan[next]:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if next++; next < len(plan) {
+				missing = len(plan[next].loaded)
+			}
+		}
+		return nil
+	}
+	missing = len(plan[0].loaded)
+	err := deliver()
+	if err == nil {
+		err = t.repo.ReadBlobs(ctx, oids, sizes, func(i int, content []byte) error {
+			blobs[i].set(content)
+			missing--
+			return deliver()
+		})
+	}
+	if err != nil {
+		select {
+		case send <- group{err: err}:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// planGroups divides files, in their order. There is one group at least.
+func planGroups(files []File) []group {
+	var plan []group
+	var g group
+	var bytes int64
+	larger := 0
+	here := map[*blob]bool{}
+	for i, f := range files {
+		b := f.blob
+		if b == nil || b.keep || here[b] {
+			continue
+		}
+		if b.size <= maxLoaded && bytes+b.size > groupBytes || b.size > maxLoaded && larger == groupLarger {
+			g.to = i
+			plan = append(plan, g)
+			g, bytes, larger, here = group{}, 0, 0, map[*blob]bool{}
+		}
+		here[b] = true
+		if b.size > maxLoaded {
+			larger++
+			continue
+		}
+		g.loaded = append(g.loaded, b)
+		bytes += b.size
+	}
+	g.to = len(files)
+	return append(plan, g)
+}
+
+// opener opens the content for one name of it.
+func (b *blob) opener(name string) func() (digest.File, error) {
+	return func() (digest.File, error) {
+		b.mu.Lock()
+		content := b.content
+		b.mu.Unlock()
+		info := blobInfo{name: name, size: b.size}
+		if content != nil || b.size == 0 {
+			return memoryFile{content, info}, nil
+		}
+		return &streamedFile{blob: b, info: info}, nil
+	}
+}
+
+// readFrom makes a file what git wrote for it.
+func (f *File) readFrom(name string) error {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return fmt.Errorf("looking at a converted file: %w", err)
+	}
+	listed := entryOf(info)
+	f.Size, f.blob = listed.size, nil
+	f.Open = func() (digest.File, error) {
+		file, err := os.OpenFile(name, os.O_RDONLY|openFlags, 0)
+		if err != nil {
+			return nil, err
+		}
+		return checkOpened(file, listed)
+	}
+	return nil
+}
+
+// blobInfo is what there is to say of a blob as a file.
+type blobInfo struct {
+	name string
+	size int64
+}
+
+func (i blobInfo) Name() string     { return i.name }
+func (i blobInfo) Size() int64      { return i.size }
+func (blobInfo) Mode() fs.FileMode  { return 0o444 }
+func (blobInfo) ModTime() time.Time { return time.Time{} }
+func (blobInfo) IsDir() bool        { return false }
+func (blobInfo) Sys() any           { return nil }
+
+// memoryFile is a blob in memory.
+type memoryFile struct {
+	content []byte
+	info    blobInfo
+}
+
+// ReadAt is io.ReaderAt.
+func (m memoryFile) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off > int64(len(m.content)) {
+		return 0, io.EOF
+	}
+	n := copy(p, m.content[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (m memoryFile) Stat() (fs.FileInfo, error) { return m.info, nil }
+func (memoryFile) Close() error                 { return nil }
+
+// streamedFile is a blob that is read as git writes it out, and held in memory
+// by nobody. Reading from before where the last read ended starts over.
+type streamedFile struct {
+	blob *blob
+	info blobInfo
+
+	mu  sync.Mutex
+	out io.ReadCloser
+	at  int64 // where out stands
+}
+
+// ReadAt is io.ReaderAt. It is quick only where it goes on.
+func (s *streamedFile) ReadAt(p []byte, off int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if off < 0 {
+		return 0, errors.New("negative offset")
+	}
+	if s.out == nil || off < s.at {
+		if err := s.restart(); err != nil {
+			return 0, err
+		}
+	}
+	skipped, err := io.CopyN(io.Discard, s.out, off-s.at)
+	if s.at += skipped; err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(s.out, p)
+	s.at += int64(n)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (s *streamedFile) restart() error {
+	if s.out != nil {
+		s.out.Close()
+	}
+	var err error
+	s.out, err = s.blob.repo.OpenBlob(s.blob.ctx, s.blob.oid)
+	s.at = 0
+	return err
+}
+
+func (s *streamedFile) Stat() (fs.FileInfo, error) { return s.info, nil }
+
+// Close ends the git that writes the content.
+func (s *streamedFile) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out == nil {
+		return nil
+	}
+	return s.out.Close()
+}

@@ -1,0 +1,326 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/lfs"
+)
+
+// OpenCommit lists the files that a commit holds at or under a path, as a clone
+// would check them out here, without any worktree: sizes and contents are those
+// after git's conversions by the commit's own attributes. A path that these send
+// through LFS and whose blob is a canonical pointer is a Pointer; nothing of LFS
+// is run or downloaded. The path, and Options.Signature, have slashes and are
+// relative to the top of the repository, which may be bare.
+//
+// In a partial clone the blobs of the model that are missing are fetched, in one
+// go; Tree.Fetched counts them. A path that the commit does not hold is
+// fs.ErrNotExist, wrapped.
+func OpenCommit(ctx context.Context, repo *gitrepo.Repository, commit, path string, o Options) (*Tree, error) {
+	return openObjects(ctx, repo, commit, path, o)
+}
+
+// OpenIndex is OpenCommit for what is staged: what the next commit would hold.
+func OpenIndex(ctx context.Context, repo *gitrepo.Repository, path string, o Options) (*Tree, error) {
+	return openObjects(ctx, repo, "", path, o)
+}
+
+// objects is a listing of entries whose contents are git's objects.
+type objects struct {
+	*listing
+	ctx      context.Context // in which contents are read: that of the opening
+	repo     *gitrepo.Repository
+	snapshot *gitrepo.Snapshot
+	files    []gitrepo.Entry // regular files of the model
+	// attributes are those of files that matter for their bytes.
+	attributes map[string]map[string]string
+	scratch    *gitrepo.Scratch // made when it is needed
+}
+
+func openObjects(ctx context.Context, repo *gitrepo.Repository, commit, name string, o Options) (*Tree, error) {
+	t := &Tree{RepoPath: name, Objects: true, repo: repo}
+	w := &objects{ctx: ctx, repo: repo, snapshot: o.Snapshot, listing: &listing{tree: t, options: o}}
+	t.closer = w.close
+	if w.snapshot == nil {
+		var err error
+		if w.snapshot, err = repo.Snapshot(ctx, commit); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.read(ctx); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w.finish(), nil
+}
+
+// close removes what was written for the tree.
+func (w *objects) close() error {
+	if w.scratch == nil {
+		return nil
+	}
+	return w.scratch.Close()
+}
+
+// read lists the model.
+func (w *objects) read(ctx context.Context) error {
+	if err := w.name(); err != nil {
+		return err
+	}
+	w.sort()
+	if err := w.fetch(ctx); err != nil {
+		return err
+	}
+	if err := w.readAttributes(ctx); err != nil {
+		return err
+	}
+	if err := w.readBlobs(ctx); err != nil {
+		return err
+	}
+	return w.convert(ctx)
+}
+
+// name finds out what the path is, and what the model is called.
+func (w *objects) name() error {
+	t := w.tree
+	if t.RepoPath == "" {
+		t.Name = topName(w.repo)
+	} else {
+		t.Name = path.Base(t.RepoPath)
+		under := w.snapshot.Under(t.RepoPath)
+		if len(under) == 0 {
+			return &fs.PathError{Op: "open", Path: t.RepoPath, Err: fs.ErrNotExist}
+		}
+		t.Single = under[0].Path == t.RepoPath
+	}
+	w.rules(relativeInRepo(t.base(), w.options.Signature))
+	t.signature = w.options.Signature
+	return nil
+}
+
+// topName is what a model at the top of a repository is called: by its folder.
+func topName(repo *gitrepo.Repository) string {
+	if repo.Top != "" {
+		return filepath.Base(repo.Top)
+	}
+	dir := repo.CommonDir
+	if filepath.Base(dir) == ".git" {
+		dir = filepath.Dir(dir)
+	}
+	return strings.TrimSuffix(filepath.Base(dir), ".git")
+}
+
+// relativeInRepo is a path of the repository relative to a folder of it, "" if
+// it does not lie there.
+func relativeInRepo(folder, name string) string {
+	if folder == "" {
+		return name
+	}
+	rel, inside := strings.CutPrefix(name, folder+"/")
+	if !inside {
+		return ""
+	}
+	return rel
+}
+
+// sort takes the regular files of the model from the entries, and tells what is
+// none.
+func (w *objects) sort() {
+	under := w.snapshot.Under(w.tree.RepoPath)
+	for i, e := range under {
+		file := w.tree.inModel(e.Path)
+		if w.leftOut(file) {
+			continue
+		}
+		again := i > 0 && under[i-1].Path == e.Path
+		twice := again || i+1 < len(under) && under[i+1].Path == e.Path
+		switch {
+		case again:
+		case e.Stage != 0:
+			w.problem(file, ErrUnmerged, "resolve the conflict and commit it")
+		case twice:
+			w.problem(file, fmt.Errorf("%w: it stands twice in the commit", ErrName), "")
+		case e.IntentToAdd:
+			w.tree.Untracked = append(w.tree.Untracked, file)
+		case e.Mode == gitrepo.ModeSubmodule:
+			w.problem(file, ErrSubmodule, "")
+		case checkName(file) != nil:
+			w.problem(file, checkName(file), "")
+		case e.Mode == gitrepo.ModeSymlink:
+			w.problem(file, ErrSymlink, "")
+		case !isFileMode(e.Mode):
+			w.problem(file, fmt.Errorf("%w: its mode is %o", ErrIrregular, e.Mode), "")
+		default:
+			w.files = append(w.files, e)
+		}
+	}
+}
+
+// attributeFiles are the .gitattributes that hold for the model: in it, and in
+// the folders above it.
+func (w *objects) attributeFiles() []gitrepo.Entry {
+	var files []gitrepo.Entry
+	base := w.tree.base()
+	for _, e := range w.snapshot.Entries {
+		if path.Base(e.Path) != attributesFile || e.Stage != 0 {
+			continue
+		}
+		dir := parent(e.Path)
+		if dir == "" || base == "" || dir == base || strings.HasPrefix(dir, base+"/") || strings.HasPrefix(base, dir+"/") {
+			files = append(files, e)
+		}
+	}
+	return files
+}
+
+// fetch gets what a partial clone has left out and the model needs.
+func (w *objects) fetch(ctx context.Context) error {
+	if len(w.snapshot.Checkout.Promisors) == 0 {
+		return nil
+	}
+	var oids []string
+	for _, e := range w.files {
+		oids = append(oids, e.OID)
+	}
+	for _, e := range w.attributeFiles() {
+		oids = append(oids, e.OID)
+	}
+	var err error
+	w.tree.Fetched, err = w.snapshot.Fetch(ctx, oids)
+	return err
+}
+
+// readAttributes asks for the attributes by which bytes change. Those that the
+// index holds are asked of it; those of a commit are put into an index of their
+// own.
+func (w *objects) readAttributes(ctx context.Context) error {
+	paths := make([]string, len(w.files))
+	for i, e := range w.files {
+		paths[i] = e.Path
+	}
+	var err error
+	if w.snapshot.Commit == "" {
+		w.attributes, err = w.repo.StagedAttributes(ctx, paths, conversions...)
+		return err
+	}
+	if err := w.makeScratch(ctx); err != nil {
+		return err
+	}
+	w.attributes, err = w.scratch.Attributes(ctx, paths, conversions...)
+	return err
+}
+
+// makeScratch makes an index with the attributes that hold for the model.
+func (w *objects) makeScratch(ctx context.Context) (err error) {
+	if w.scratch != nil {
+		return nil
+	}
+	if w.scratch, err = w.repo.NewScratch(); err != nil {
+		return err
+	}
+	return w.scratch.Add(ctx, w.attributeFiles())
+}
+
+// maxKept is how much of the small contents that are read while listing is kept
+// until they are hashed, in bytes.
+const maxKept = 16 << 20
+
+// readBlobs finds out sizes, and which files are pointers.
+func (w *objects) readBlobs(ctx context.Context) error {
+	byOID := make(map[string][]gitrepo.Entry, len(w.files))
+	oids := make([]string, 0, len(w.files))
+	for _, e := range w.files {
+		if byOID[e.OID] == nil {
+			oids = append(oids, e.OID)
+		}
+		byOID[e.OID] = append(byOID[e.OID], e)
+	}
+	w.tree.Files = make([]File, 0, len(w.files))
+	kept := 0
+	return w.repo.Blobs(ctx, oids, lfs.MaxPointerSize-1, func(oid string, content []byte, size int64) error {
+		b := &blob{ctx: w.ctx, repo: w.repo, oid: oid, size: size}
+		if kept+len(content) <= maxKept && (content != nil || size == 0) {
+			b.content, b.keep = content, true
+			kept += len(content)
+		}
+		for _, e := range byOID[oid] {
+			w.addBlob(e, b, content)
+		}
+		return nil
+	})
+}
+
+// addBlob takes in one file.
+func (w *objects) addBlob(e gitrepo.Entry, b *blob, content []byte) {
+	f := File{Path: w.tree.inModel(e.Path), Size: b.size, BlobID: e.OID, RepoPath: e.Path, blob: b}
+	f.LFS = w.attributes[e.Path]["filter"] == lfsFilter
+	f.Open = b.opener(path.Base(e.Path))
+	if f.LFS && b.size > 0 {
+		pointer, err := lfs.ParsePointer(content)
+		switch {
+		case err == nil && pointer.Extensions:
+			f.Kind, f.Pointer = Pointer, pointer
+			w.problem(f.Path, fmt.Errorf("%w: %w, and its extensions hide which", ErrBadLFS, ErrNotDownloaded), "")
+		case err == nil:
+			f.Kind, f.Pointer = Pointer, pointer
+		case lfs.Resembles(content):
+			w.warn(f.Path, fmt.Errorf("%w: it reads like a pointer, and is none in canonical form", ErrBadLFS))
+		default:
+			w.warn(f.Path, fmt.Errorf("%w: its attributes send it through LFS, and the commit holds it without", ErrBadLFS))
+		}
+	}
+	w.tree.Files = append(w.tree.Files, f)
+}
+
+// convert has git write those files whose bytes a checkout may change.
+func (w *objects) convert(ctx context.Context) error {
+	var paths []string
+	var add []gitrepo.Entry
+	byPath := make(map[string]int)
+	for i, f := range w.tree.Files {
+		if f.Kind == Content && f.Size > 0 && w.mayConvert(w.attributes[f.RepoPath]) {
+			paths = append(paths, f.RepoPath)
+			byPath[f.RepoPath] = i
+			add = append(add, gitrepo.Entry{Mode: gitrepo.ModeFile, OID: f.BlobID, Path: f.RepoPath})
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	if err := w.makeScratch(ctx); err != nil {
+		return err
+	}
+	if err := w.scratch.Add(ctx, add); err != nil {
+		return err
+	}
+	written, err := w.scratch.CheckOut(ctx, paths)
+	if err != nil {
+		return fmt.Errorf("converting files as a checkout does: %w", err)
+	}
+	for name, i := range byPath {
+		if err := w.tree.Files[i].readFrom(written[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayConvert reports whether a checkout may write other bytes than the blob's.
+// It may say so of too many files, never of too few.
+func (w *objects) mayConvert(attributes map[string]string) bool {
+	set := func(name string) bool { v := attributes[name]; return v != "" && v != gitrepo.AttrUnset }
+	binary := attributes["text"] == gitrepo.AttrUnset || attributes["text"] == "" && attributes["crlf"] == gitrepo.AttrUnset
+	switch {
+	case set("ident"), set("working-tree-encoding"), attributes["eol"] == "crlf":
+		return true
+	case attributes["filter"] != lfsFilter && w.snapshot.Checkout.Drivers[attributes["filter"]]:
+		return true
+	}
+	return w.snapshot.Checkout.CRLF && !binary
+}

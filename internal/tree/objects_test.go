@@ -1,0 +1,179 @@
+package tree
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo/gittest"
+)
+
+// openCommit lists what HEAD holds at or under a path.
+func (m *model) openCommit(t *testing.T, under string, o Options) *Tree {
+	t.Helper()
+	tr, err := OpenCommit(t.Context(), m.repo, m.head(t), under, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	return tr
+}
+
+// openIndex lists what is staged at or under a path.
+func (m *model) openIndex(t *testing.T, under string, o Options) *Tree {
+	t.Helper()
+	tr, err := OpenIndex(t.Context(), m.repo, under, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	return tr
+}
+
+func (m *model) head(t *testing.T) string {
+	t.Helper()
+	id, err := m.repo.ResolveCommit(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// contents are the files of a tree with what Open reads of each.
+func contents(t *testing.T, tr *Tree) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	for _, f := range tr.Files {
+		got[f.Path] = content(t, f)
+	}
+	return got
+}
+
+func TestCommitOfShapes(t *testing.T) {
+	for _, shape := range gittest.Shapes() {
+		t.Run(shape.Name, func(t *testing.T) {
+			s := gittest.New(t)
+			m := openModel(t, s, shape.Build(s))
+			for name, tr := range map[string]*Tree{"commit": m.openCommit(t, "", Options{}), "index": m.openIndex(t, "", Options{})} {
+				if name == "index" && shape.Bare {
+					continue
+				}
+				got := contents(t, tr)
+				for path, want := range gittest.Files() {
+					if !strings.HasPrefix(path, ".git") && got[path] != want {
+						t.Errorf("%s: %s = %q, want %q", name, path, got[path], want)
+					}
+				}
+			}
+			sub := m.openCommit(t, "sub", Options{})
+			if want := []string{"deep/er/vocab.txt", "tokenizer.json"}; !slices.Equal(paths(sub), want) || sub.Name != "sub" {
+				t.Errorf("sub holds %q, called %s; want %q", paths(sub), sub.Name, want)
+			}
+			one := m.openCommit(t, "sub/tokenizer.json", Options{})
+			if !one.Single || !slices.Equal(paths(one), []string{"tokenizer.json"}) || content(t, one.Files[0]) != "[1, 2]\n" {
+				t.Errorf("a single file is %+v", one)
+			}
+		})
+	}
+}
+
+// TestCommitConverts holds the bytes of a commit against what git's own checkout
+// writes, by that commit's attributes whatever the worktree's are now.
+func TestCommitConverts(t *testing.T) {
+	for _, crlf := range []string{"", "true", "input"} {
+		t.Run("autocrlf="+crlf, func(t *testing.T) {
+			files := map[string]string{
+				".gitattributes":     "*.dos eol=crlf\n*.id ident\n*.u16 working-tree-encoding=UTF-16LE\n*.up filter=upper\n*.no filter=absent\n[attr]bin -text\n*.bin bin\n*.lf text eol=lf\n*.auto text=auto\nraw.dat filter=lfs -text\nboth.dat filter=lfs eol=crlf\n",
+				"sub/.gitattributes": "plain.dos -text -eol\n", "sub/plain.dos": "a\nb\n", "sub/x.dos": "a\nb\n",
+				"a.dos": "a\nb\n", "a.id": "$Id$\n", "a.u16": "w\x00i\x00d\x00e\x00\n\x00", "a.up": "loud\n", "a.no": "a\n", "a.bin": "a\nb\n", "a.lf": "a\nb\n",
+				"a.auto": "a\nb\n", "a.txt": "a\nb\n", "raw.dat": "raw\n", "both.dat": "raw\n", "odd\tname\n .dos": "a\nb\n", "empty.dos": "",
+			}
+			s := gittest.New(t)
+			t.Setenv("TMPDIR", s.Dir)
+			s.Git(s.Dir, "config", "--global", "filter.upper.smudge", "tr a-z A-Z")
+			s.Git(s.Dir, "config", "--global", "filter.upper.clean", "tr A-Z a-z")
+			dir := s.Init("r", files)
+			s.Git(s.Dir, "config", "--global", "filter.lfs.smudge", "echo the LFS filter was run")
+			s.Git(s.Dir, "config", "--global", "filter.lfs.process", "echo the LFS filter was run")
+			s.Git(s.Dir, "config", "--global", "filter.lfs.required", "true")
+			if crlf != "" {
+				s.Git(s.Dir, "config", "--global", "core.autocrlf", crlf)
+			}
+			clone := s.Path("clone")
+			s.Git(s.Dir, "-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false", "clone", "-q", dir, clone)
+			want := map[string]string{}
+			for name := range files {
+				b, err := os.ReadFile(filepath.Join(clone, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if name != ".gitattributes" {
+					want[name] = string(b)
+				}
+			}
+			if want["a.dos"] != "a\r\nb\r\n" || !strings.HasPrefix(want["a.up"], "LOUD") || crlf != "true" && want["a.u16"] != files["a.u16"] || crlf == "true" != (want["a.txt"] == "a\r\nb\r\n") {
+				t.Fatalf("git wrote %q", want)
+			}
+			s.Write(clone, ".gitattributes", "* -text\n")
+			s.Git(s.Dir, "clone", "-q", "--bare", dir, s.Path("bare"))
+			for _, dir := range []string{clone, s.Path("bare")} {
+				m := openModel(t, s, dir)
+				trees := map[string]*Tree{"commit": m.openCommit(t, "", Options{})}
+				if dir == clone {
+					trees["index"] = m.openIndex(t, "", Options{})
+				}
+				for kind, tr := range trees {
+					got := contents(t, tr)
+					for name := range want {
+						if got[name] != want[name] {
+							t.Errorf("%s of %s: %q = %q, want %q", kind, dir, name, got[name], want[name])
+						}
+					}
+					if len(got) != len(want) {
+						t.Errorf("%s of %s holds %d files, want %d", kind, dir, len(got), len(want))
+					}
+					if got := problems(tr.Warnings); !slices.Equal(got, []string{"both.dat: bad LFS", "raw.dat: bad LFS"}) {
+						t.Errorf("%s of %s: warnings %q", kind, dir, got)
+					}
+					tr.Close()
+				}
+			}
+			left, _ := filepath.Glob(filepath.Join(os.TempDir(), "git-model-sign-scratch-*"))
+			for _, l := range left {
+				t.Errorf("%s is left behind", l)
+			}
+		})
+	}
+}
+
+func TestCommitPointers(t *testing.T) {
+	const oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"
+	pointer := "version https://git-lfs.github.com/spec/v1\noid sha256:" + oid + "\nsize 12345\n"
+	extended := "version https://git-lfs.github.com/spec/v1\next-0-foo sha256:" + oid + "\noid sha256:" + oid + "\nsize 12345\n"
+	m := newModel(t, map[string]string{
+		".gitattributes": "[attr]weights filter=lfs -text\n*.bin weights\n", "off/.gitattributes": "*.bin -filter\n",
+		"a.bin": pointer, "a.txt": pointer, "ext.bin": extended, "off/b.bin": pointer, "raw.bin": "raw", "empty.bin": "",
+		"crlf.bin": strings.ReplaceAll(pointer, "\n", "\r\n"),
+	})
+	m.Write(m.dir, ".gitattributes", "* -filter\n") // the worktree's have no say
+	for kind, tr := range map[string]*Tree{"commit": m.openCommit(t, "", Options{}), "index": m.openIndex(t, "", Options{})} {
+		var got []string
+		for _, f := range tr.Files {
+			if f.Kind == Pointer {
+				got = append(got, fmt.Sprintf("%s %s %v", f.Path, f.Pointer.OID[:8], f.Pointer.Extensions))
+			}
+		}
+		if want := []string{"a.bin 4d7a2146 false", "ext.bin 4d7a2146 true"}; !slices.Equal(got, want) {
+			t.Errorf("%s: pointers %q, want %q", kind, got, want)
+		}
+		if got, want := problems(tr.Problems), []string{"ext.bin: bad LFS+not downloaded"}; !slices.Equal(got, want) {
+			t.Errorf("%s: problems %q, want %q", kind, got, want)
+		}
+		if got, want := problems(tr.Warnings), []string{"crlf.bin: bad LFS", "raw.bin: bad LFS"}; !slices.Equal(got, want) {
+			t.Errorf("%s: warnings %q, want %q", kind, got, want)
+		}
+	}
+}

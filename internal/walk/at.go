@@ -1,0 +1,207 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// Staged is a Place.Commit: what is staged, which the next commit would hold.
+const Staged = ":"
+
+// LocateAt finds out what a path is in a commit, given by its full id, or in
+// what is [Staged]. The path and the signature are relative to the top of the
+// repository, which may be bare; an empty signature means the usual place.
+func LocateAt(ctx context.Context, repo *gitrepo.Repository, commit, name, signature string) (*Place, error) {
+	p := &Place{Path: name, Name: nameAt(name), Signature: signature, Repo: repo, Commit: commit}
+	if err := p.takeSnapshot(ctx); err != nil {
+		return nil, err
+	}
+	_, p.Single = p.snapshot.Entry(name)
+	if len(p.snapshot.Under(name)) == 0 && name != "" {
+		return nil, ui.Usage("the model is a folder or a file of the commit, by default the current folder",
+			"%s holds no %s", describeCommit(commit), ui.Quote(name))
+	}
+	switch {
+	case signature != "":
+	case p.Single:
+		p.Signature = name + ".sig"
+	default:
+		p.Signature = path.Join(name, SignatureName)
+	}
+	return p, nil
+}
+
+// nameAt is how a user would call a path of the repository.
+func nameAt(name string) string {
+	if name == "" {
+		return "."
+	}
+	return name
+}
+
+// describeCommit names a commit, or what is staged.
+func describeCommit(commit string) string {
+	if commit == Staged {
+		return "the index"
+	}
+	return "commit " + commit[:min(len(commit), shortID)]
+}
+
+// shortID is the number of hexadecimal digits by which a commit is called.
+const shortID = 10
+
+// takeSnapshot reads the commit or index once.
+func (p *Place) takeSnapshot(ctx context.Context) error {
+	if p.snapshot != nil {
+		return nil
+	}
+	commit := p.Commit
+	if commit == Staged {
+		commit = ""
+	}
+	var err error
+	if p.snapshot, err = p.Repo.Snapshot(ctx, commit); err != nil {
+		return ui.Trouble("", "reading %s: %w", describeCommit(p.Commit), err)
+	}
+	return nil
+}
+
+// SignaturesAt is [Signatures] for a commit, given by its full id, or for what is
+// [Staged].
+func SignaturesAt(ctx context.Context, repo *gitrepo.Repository, commit string) ([]*Place, error) {
+	all := &Place{Repo: repo, Commit: commit}
+	if err := all.takeSnapshot(ctx); err != nil {
+		return nil, err
+	}
+	var places []*Place
+	for _, e := range all.snapshot.Entries {
+		if !strings.HasSuffix(e.Path, ".sig") || e.Stage != 0 || e.IntentToAdd {
+			continue
+		}
+		base := path.Base(e.Path)
+		folder := strings.TrimPrefix(path.Dir("/"+e.Path), "/")
+		model := strings.TrimSuffix(e.Path, ".sig")
+		at := &Place{Repo: repo, Commit: commit, Signature: e.Path, snapshot: all.snapshot}
+		if base == SignatureName || strings.HasSuffix(base, SignatureSuffix) {
+			at.Path, at.Name = folder, nameAt(folder)
+		} else if signs, err := all.signsFileAt(ctx, model, e); err != nil {
+			return nil, err
+		} else if signs {
+			at.Path, at.Name, at.Single = model, model, true
+		} else {
+			continue
+		}
+		places = append(places, at)
+	}
+	return places, nil
+}
+
+// signsFileAt is signsFile for an entry of a commit.
+func (p *Place) signsFileAt(ctx context.Context, model string, signature gitrepo.Entry) (bool, error) {
+	if _, beside := p.snapshot.Entry(model); !beside {
+		return false, nil
+	}
+	raw, err := p.readAt(ctx, signature.Path)
+	switch {
+	case errors.Is(err, bounded.ErrTooLarge), errors.Is(err, bounded.ErrNotRegular):
+		return true, nil
+	case err != nil:
+		return false, ui.Trouble("", "looking for signatures: %w", err)
+	}
+	return claimsToBeBundle(raw), nil
+}
+
+// readAt reads a file of the commit that may be as large as a signature. One
+// that is not there is fs.ErrNotExist, wrapped.
+func (p *Place) readAt(ctx context.Context, name string) ([]byte, error) {
+	if err := p.takeSnapshot(ctx); err != nil {
+		return nil, err
+	}
+	e, found := p.snapshot.Entry(name)
+	if !found {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	if e.Mode != gitrepo.ModeFile && e.Mode != gitrepo.ModeExecutable {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: bounded.ErrNotRegular}
+	}
+	n, err := p.snapshot.Fetch(ctx, []string{e.OID})
+	if p.fetched += n; err != nil {
+		return nil, err
+	}
+	var raw []byte
+	err = p.Repo.Blobs(ctx, []string{e.OID}, oms.MaxBundleSize, func(_ string, content []byte, size int64) error {
+		if size > oms.MaxBundleSize {
+			return &fs.PathError{Op: "read", Path: name, Err: bounded.ErrTooLarge}
+		}
+		raw = content
+		return nil
+	})
+	return raw, err
+}
+
+// openAt lists the model's files in the commit.
+func (p *Place) openAt(ctx context.Context, o tree.Options) (*tree.Tree, error) {
+	if err := p.takeSnapshot(ctx); err != nil {
+		return nil, err
+	}
+	o.Snapshot = p.snapshot
+	var t *tree.Tree
+	var err error
+	if p.Commit == Staged {
+		t, err = tree.OpenIndex(ctx, p.Repo, p.Path, o)
+	} else {
+		t, err = tree.OpenCommit(ctx, p.Repo, p.Commit, p.Path, o)
+	}
+	if err != nil {
+		return nil, atError(p.Commit, err)
+	}
+	return t, nil
+}
+
+// atError is an error of reading a commit, with what to do where the network is
+// what is missing.
+func atError(commit string, err error) error {
+	hint := ""
+	if errors.Is(err, gitrepo.ErrFetch) {
+		hint = "try again where that remote can be reached, or verify in a full clone"
+	}
+	return ui.Trouble(hint, "listing the model in %s: %w", describeCommit(commit), err)
+}
+
+// siblingsAt is siblings in the commit.
+func (p *Place) siblingsAt(ctx context.Context) ([]string, error) {
+	if err := p.takeSnapshot(ctx); err != nil {
+		return nil, err
+	}
+	prefix := p.Path + "/"
+	if p.Path == "" {
+		prefix = ""
+	}
+	var names []string
+	for _, e := range p.snapshot.Under(p.Path) {
+		name, inside := strings.CutPrefix(e.Path, prefix)
+		if !inside || strings.Contains(name, "/") || e.Path == p.Signature || name != SignatureName && !strings.HasSuffix(name, SignatureSuffix) {
+			continue
+		}
+		raw, err := p.readAt(ctx, e.Path)
+		if errors.Is(err, gitrepo.ErrFetch) || ctx.Err() != nil {
+			return nil, atError(p.Commit, err)
+		}
+		if err != nil {
+			continue // it is compared as any other file
+		}
+		if _, err := oms.ParseBundle(raw); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
