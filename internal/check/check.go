@@ -222,6 +222,9 @@ func sum(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher
 		items[i], files[i] = item(p.file, s, p.resource), p.file
 	}
 	h.Algorithm = digest.Algorithm(s.HashType)
+	if t.Objects {
+		h.Progress = inOne(h.Progress, items)
+	}
 	results := make([]digest.Result, 0, len(of))
 	err := t.Load(ctx, files, func(from, to int) error {
 		group, err := h.Sum(ctx, items[from:to])
@@ -229,6 +232,26 @@ func sum(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher
 		return err
 	})
 	return results, err
+}
+
+// inOne makes one progress of the groups that items are hashed in: it announces
+// them all now and none later.
+func inOne(report func(digest.Progress), items []digest.Item) func(digest.Progress) {
+	if report == nil {
+		return nil
+	}
+	all := digest.Progress{ExpectedItems: len(items)}
+	for _, it := range items {
+		if it.Length < 0 {
+			it.Length = it.Size
+		}
+		all.ExpectedBytes += it.Length
+	}
+	report(all)
+	return func(p digest.Progress) {
+		p.ExpectedBytes, p.ExpectedItems = 0, 0
+		report(p)
+	}
 }
 
 // item is the byte range of f that a resource speaks of.

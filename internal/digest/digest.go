@@ -165,6 +165,9 @@ func (h Hasher) Sum(ctx context.Context, items []Item) ([]Result, error) {
 		}
 	}
 	h.announce(items)
+	if len(items) == 0 {
+		return nil, ctx.Err()
+	}
 	results := make([]Result, len(items))
 	done := make(chan struct{})
 	go func() {
