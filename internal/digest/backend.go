@@ -66,8 +66,9 @@ func Choose(name string, again bool) (Choice, error) {
 type backend struct {
 	name    string
 	kernels []*kernel
-	// plan is the kernel for so many messages, from 1 to lanes().
-	plan []*kernel
+	// plan is the kernel for so many messages, from 1 to lanes(), and even the one
+	// without slow lanes.
+	plan, even []*kernel
 	// single and best are bytes a second on one core, with one message and with
 	// as many as it likes.
 	single, best float64
@@ -82,16 +83,8 @@ func (b *backend) lanes() int {
 // kernelFor is the kernel to use while there are c messages.
 func (b *backend) kernelFor(c int) *kernel { return b.plan[min(c, len(b.plan)-1)] }
 
-// evenKernelFor is the widest kernel without slow lanes for c messages or fewer.
-func (b *backend) evenKernelFor(c int) *kernel {
-	even := b.kernels[0]
-	for _, k := range b.kernels {
-		if k.slow == 0 && k.fast <= c {
-			even = k
-		}
-	}
-	return even
-}
+// evenKernelFor is the kernel without slow lanes to use for c messages.
+func (b *backend) evenKernelFor(c int) *kernel { return b.even[min(c, len(b.even)-1)] }
 
 // ladder makes a backend of each kernel and the narrower ones before it.
 func ladder(kernels []*kernel) []*backend {
@@ -173,12 +166,16 @@ func fastest(costs costs) *backend {
 // measurements it takes the widest kernel for a number of messages.
 func (b *backend) tune(costs costs) {
 	b.plan = make([]*kernel, b.lanes()+1)
+	b.even = make([]*kernel, b.lanes()+1)
 	for c := range b.plan {
-		var rate float64
+		var rate, evenRate float64
 		for _, k := range b.kernels {
 			r := float64(k.blocks(c)*blockSize) / costs.of(k)
 			if r > 0 && (r >= rate || costs == nil) {
 				rate, b.plan[c] = r, k
+			}
+			if r > 0 && k.slow == 0 && (r >= evenRate || costs == nil) {
+				evenRate, b.even[c] = r, k
 			}
 		}
 		b.best = max(b.best, rate)

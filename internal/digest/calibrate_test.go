@@ -67,7 +67,7 @@ func TestCalibrationIsCached(t *testing.T) {
 	for name, bad := range map[string]string{
 		"empty":           "",
 		"no JSON":         "x",
-		"another version": strings.Replace(string(good), `"version":1`, `"version":2`, 1),
+		"another version": strings.Replace(string(good), `"version":2`, `"version":1`, 1),
 		"another CPU":     strings.Replace(string(good), `"cpu":"`, `"cpu":"x`, 1),
 		"a kernel less":   strings.Replace(string(good), `"generic"`, `"specific"`, 1),
 		"a wild number":   strings.Replace(string(good), `"generic":`, `"generic":1e`, 1),
@@ -150,6 +150,9 @@ func TestChoice(t *testing.T) {
 			if k := got.kernelFor(m); k.blocks(m) == 0 {
 				t.Errorf("%s: %s is no kernel for %d messages", b.Name, k.name, m)
 			}
+			if k := got.evenKernelFor(m); k.blocks(m) == 0 || k.slow > 0 {
+				t.Errorf("%s: %s is no kernel for the rest of %d messages", b.Name, k.name, m)
+			}
 		}
 	}
 	if c.Backends[0].Name != portable.name {
@@ -198,7 +201,7 @@ func TestPlanFollowsMeasurement(t *testing.T) {
 }
 
 func FuzzParseCache(f *testing.F) {
-	f.Add([]byte(`{"version":1,"cpu":"x","seconds":{"generic":1e-9}}`))
+	f.Add([]byte(`{"version":2,"cpu":"x","seconds":{"generic":1e-9}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		kernels := allKernels()
 		c := parseCache(b, kernels)

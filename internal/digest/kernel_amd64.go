@@ -24,9 +24,13 @@ func hardware() []*backend {
 		}},
 	}
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL) {
-		kernels = append(kernels, &kernel{name: "sha-ni-avx512-x10", fast: 2, slow: 8, ratio: 8, compress: func(l *lanes, n int) {
-			blocksMixed((*[2]state)(l.fast[:]), &l.slow, (*[10]*byte)(l.data[:]), n)
-		}})
+		kernels = append(kernels,
+			&kernel{name: "sha-ni-avx512-x2", fast: 2, ratio: 1, compress: func(l *lanes, n int) {
+				blocksScheduled((*[2]state)(l.fast[:]), (*[2]*byte)(l.data[:]), n)
+			}},
+			&kernel{name: "sha-ni-avx512-x10", fast: 2, slow: 8, ratio: 8, compress: func(l *lanes, n int) {
+				blocksMixed((*[2]state)(l.fast[:]), &l.slow, (*[10]*byte)(l.data[:]), n)
+			}})
 	}
 	return ladder(kernels)
 }

@@ -1818,6 +1818,494 @@ done:
 	VMOVDQU  X8, 112(AX)
 	RET
 
+// func blocksScheduled(states *[2][8]uint32, data *[2]*byte, blocks int)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, SHA
+TEXT ·blocksScheduled(SB), $512-24
+	LEAQ     sha256Constants<>+0(SB), AX
+	MOVL     $0x00000033, CX
+	KMOVW    CX, K1
+	MOVL     $0x000000cc, CX
+	KMOVW    CX, K2
+	VZEROUPPER
+	MOVQ     states+0(FP), CX
+	MOVQ     data+8(FP), DX
+	MOVQ     blocks+16(FP), BX
+	MOVQ     (DX), SI
+	VMOVDQU  (CX), X1
+	VMOVDQU  16(CX), X2
+	VPSHUFD  $0xb1, X1, X1
+	VPSHUFD  $0x1b, X2, X2
+	VMOVDQA  X1, X0
+	VPALIGNR $0x08, X2, X1, X1
+	VPBLENDW $0xf0, X0, X2, X2
+	MOVQ     8(DX), DX
+	VMOVDQU  32(CX), X5
+	VMOVDQU  48(CX), X6
+	VPSHUFD  $0xb1, X5, X5
+	VPSHUFD  $0x1b, X6, X6
+	VMOVDQA  X5, X0
+	VPALIGNR $0x08, X6, X5, X5
+	VPBLENDW $0xf0, X0, X6, X6
+	TESTQ    BX, BX
+	JZ       done
+
+loop:
+	VMOVDQU32       (SI), X16
+	VINSERTI32X4    $0x01, (DX), Y16, Y16
+	VPSHUFB         sha256Flip<>+0(SB), Y16, Y16
+	VBROADCASTI32X4 (AX), Y20
+	VPADDD          Y20, Y16, Y20
+	VMOVDQU32       Y20, (SP)
+	VMOVDQU32       16(SI), X17
+	VINSERTI32X4    $0x01, 16(DX), Y17, Y17
+	VPSHUFB         sha256Flip<>+0(SB), Y17, Y17
+	VBROADCASTI32X4 16(AX), Y20
+	VPADDD          Y20, Y17, Y20
+	VMOVDQU32       Y20, 32(SP)
+	VMOVDQU32       32(SI), X18
+	VINSERTI32X4    $0x01, 32(DX), Y18, Y18
+	VPSHUFB         sha256Flip<>+0(SB), Y18, Y18
+	VBROADCASTI32X4 32(AX), Y20
+	VPADDD          Y20, Y18, Y20
+	VMOVDQU32       Y20, 64(SP)
+	VMOVDQU32       48(SI), X19
+	VINSERTI32X4    $0x01, 48(DX), Y19, Y19
+	VPSHUFB         sha256Flip<>+0(SB), Y19, Y19
+	VBROADCASTI32X4 48(AX), Y20
+	VPADDD          Y20, Y19, Y20
+	VMOVDQU32       Y20, 96(SP)
+	VMOVDQA         X1, X3
+	VMOVDQA         X2, X4
+	VMOVDQA         X5, X7
+	VMOVDQA         X6, X8
+	VMOVQ           (SP), X0
+	VPALIGNR        $0x04, Y16, Y17, Y21
+	VPALIGNR        $0x04, Y18, Y19, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           16(SP), X0
+	VPADDD          Y25, Y16, Y16
+	VPADDD          Y24, Y16, Y16
+	VPSHUFD         $0x0e, Y19, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           8(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y16, K1, Y16
+	VPSHUFD         $0x40, Y16, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           24(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y16, K2, Y16
+	VBROADCASTI32X4 64(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y16, Y20
+	VMOVDQU32       Y20, 128(SP)
+	VMOVQ           32(SP), X0
+	VPALIGNR        $0x04, Y17, Y18, Y21
+	VPALIGNR        $0x04, Y19, Y16, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           48(SP), X0
+	VPADDD          Y25, Y17, Y17
+	VPADDD          Y24, Y17, Y17
+	VPSHUFD         $0x0e, Y16, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           40(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y17, K1, Y17
+	VPSHUFD         $0x40, Y17, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           56(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y17, K2, Y17
+	VBROADCASTI32X4 80(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y17, Y20
+	VMOVDQU32       Y20, 160(SP)
+	VMOVQ           64(SP), X0
+	VPALIGNR        $0x04, Y18, Y19, Y21
+	VPALIGNR        $0x04, Y16, Y17, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           80(SP), X0
+	VPADDD          Y25, Y18, Y18
+	VPADDD          Y24, Y18, Y18
+	VPSHUFD         $0x0e, Y17, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           72(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y18, K1, Y18
+	VPSHUFD         $0x40, Y18, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           88(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y18, K2, Y18
+	VBROADCASTI32X4 96(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y18, Y20
+	VMOVDQU32       Y20, 192(SP)
+	VMOVQ           96(SP), X0
+	VPALIGNR        $0x04, Y19, Y16, Y21
+	VPALIGNR        $0x04, Y17, Y18, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           112(SP), X0
+	VPADDD          Y25, Y19, Y19
+	VPADDD          Y24, Y19, Y19
+	VPSHUFD         $0x0e, Y18, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           104(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y19, K1, Y19
+	VPSHUFD         $0x40, Y19, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           120(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y19, K2, Y19
+	VBROADCASTI32X4 112(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y19, Y20
+	VMOVDQU32       Y20, 224(SP)
+	VMOVQ           128(SP), X0
+	VPALIGNR        $0x04, Y16, Y17, Y21
+	VPALIGNR        $0x04, Y18, Y19, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           144(SP), X0
+	VPADDD          Y25, Y16, Y16
+	VPADDD          Y24, Y16, Y16
+	VPSHUFD         $0x0e, Y19, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           136(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y16, K1, Y16
+	VPSHUFD         $0x40, Y16, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           152(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y16, K2, Y16
+	VBROADCASTI32X4 128(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y16, Y20
+	VMOVDQU32       Y20, 256(SP)
+	VMOVQ           160(SP), X0
+	VPALIGNR        $0x04, Y17, Y18, Y21
+	VPALIGNR        $0x04, Y19, Y16, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           176(SP), X0
+	VPADDD          Y25, Y17, Y17
+	VPADDD          Y24, Y17, Y17
+	VPSHUFD         $0x0e, Y16, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           168(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y17, K1, Y17
+	VPSHUFD         $0x40, Y17, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           184(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y17, K2, Y17
+	VBROADCASTI32X4 144(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y17, Y20
+	VMOVDQU32       Y20, 288(SP)
+	VMOVQ           192(SP), X0
+	VPALIGNR        $0x04, Y18, Y19, Y21
+	VPALIGNR        $0x04, Y16, Y17, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           208(SP), X0
+	VPADDD          Y25, Y18, Y18
+	VPADDD          Y24, Y18, Y18
+	VPSHUFD         $0x0e, Y17, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           200(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y18, K1, Y18
+	VPSHUFD         $0x40, Y18, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           216(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y18, K2, Y18
+	VBROADCASTI32X4 160(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y18, Y20
+	VMOVDQU32       Y20, 320(SP)
+	VMOVQ           224(SP), X0
+	VPALIGNR        $0x04, Y19, Y16, Y21
+	VPALIGNR        $0x04, Y17, Y18, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           240(SP), X0
+	VPADDD          Y25, Y19, Y19
+	VPADDD          Y24, Y19, Y19
+	VPSHUFD         $0x0e, Y18, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           232(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y19, K1, Y19
+	VPSHUFD         $0x40, Y19, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           248(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y19, K2, Y19
+	VBROADCASTI32X4 176(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y19, Y20
+	VMOVDQU32       Y20, 352(SP)
+	VMOVQ           256(SP), X0
+	VPALIGNR        $0x04, Y16, Y17, Y21
+	VPALIGNR        $0x04, Y18, Y19, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           272(SP), X0
+	VPADDD          Y25, Y16, Y16
+	VPADDD          Y24, Y16, Y16
+	VPSHUFD         $0x0e, Y19, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           264(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y16, K1, Y16
+	VPSHUFD         $0x40, Y16, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           280(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y16, K2, Y16
+	VBROADCASTI32X4 192(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y16, Y20
+	VMOVDQU32       Y20, 384(SP)
+	VMOVQ           288(SP), X0
+	VPALIGNR        $0x04, Y17, Y18, Y21
+	VPALIGNR        $0x04, Y19, Y16, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           304(SP), X0
+	VPADDD          Y25, Y17, Y17
+	VPADDD          Y24, Y17, Y17
+	VPSHUFD         $0x0e, Y16, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           296(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y17, K1, Y17
+	VPSHUFD         $0x40, Y17, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           312(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y17, K2, Y17
+	VBROADCASTI32X4 208(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y17, Y20
+	VMOVDQU32       Y20, 416(SP)
+	VMOVQ           320(SP), X0
+	VPALIGNR        $0x04, Y18, Y19, Y21
+	VPALIGNR        $0x04, Y16, Y17, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           336(SP), X0
+	VPADDD          Y25, Y18, Y18
+	VPADDD          Y24, Y18, Y18
+	VPSHUFD         $0x0e, Y17, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           328(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y18, K1, Y18
+	VPSHUFD         $0x40, Y18, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           344(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y18, K2, Y18
+	VBROADCASTI32X4 224(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y18, Y20
+	VMOVDQU32       Y20, 448(SP)
+	VMOVQ           352(SP), X0
+	VPALIGNR        $0x04, Y19, Y16, Y21
+	VPALIGNR        $0x04, Y17, Y18, Y25
+	VPRORD          $0x07, Y21, Y22
+	SHA256RNDS2     X0, X1, X2
+	VPRORD          $0x12, Y21, Y23
+	VPSRLD          $0x03, Y21, Y24
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VMOVQ           368(SP), X0
+	VPADDD          Y25, Y19, Y19
+	VPADDD          Y24, Y19, Y19
+	VPSHUFD         $0x0e, Y18, Y21
+	SHA256RNDS2     X0, X5, X6
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           360(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y19, K1, Y19
+	VPSHUFD         $0x40, Y19, Y21
+	SHA256RNDS2     X0, X2, X1
+	VPRORD          $0x11, Y21, Y22
+	VPRORD          $0x13, Y21, Y23
+	VPSRLD          $0x0a, Y21, Y24
+	VMOVQ           376(SP), X0
+	VPTERNLOGD      $0x96, Y22, Y23, Y24
+	VPADDD          Y24, Y19, K2, Y19
+	VBROADCASTI32X4 240(AX), Y20
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          Y20, Y19, Y20
+	VMOVDQU32       Y20, 480(SP)
+	VMOVQ           384(SP), X0
+	SHA256RNDS2     X0, X1, X2
+	VMOVQ           400(SP), X0
+	SHA256RNDS2     X0, X5, X6
+	VMOVQ           392(SP), X0
+	SHA256RNDS2     X0, X2, X1
+	VMOVQ           408(SP), X0
+	SHA256RNDS2     X0, X6, X5
+	VMOVQ           416(SP), X0
+	SHA256RNDS2     X0, X1, X2
+	VMOVQ           432(SP), X0
+	SHA256RNDS2     X0, X5, X6
+	VMOVQ           424(SP), X0
+	SHA256RNDS2     X0, X2, X1
+	VMOVQ           440(SP), X0
+	SHA256RNDS2     X0, X6, X5
+	VMOVQ           448(SP), X0
+	SHA256RNDS2     X0, X1, X2
+	VMOVQ           464(SP), X0
+	SHA256RNDS2     X0, X5, X6
+	VMOVQ           456(SP), X0
+	SHA256RNDS2     X0, X2, X1
+	VMOVQ           472(SP), X0
+	SHA256RNDS2     X0, X6, X5
+	VMOVQ           480(SP), X0
+	SHA256RNDS2     X0, X1, X2
+	VMOVQ           496(SP), X0
+	SHA256RNDS2     X0, X5, X6
+	VMOVQ           488(SP), X0
+	SHA256RNDS2     X0, X2, X1
+	VMOVQ           504(SP), X0
+	SHA256RNDS2     X0, X6, X5
+	VPADDD          X3, X1, X1
+	VPADDD          X4, X2, X2
+	ADDQ            $0x40, SI
+	VPADDD          X7, X5, X5
+	VPADDD          X8, X6, X6
+	ADDQ            $0x40, DX
+	DECQ            BX
+	JNZ             loop
+
+done:
+	VPSHUFD  $0x1b, X1, X1
+	VPSHUFD  $0xb1, X2, X2
+	VPBLENDW $0xf0, X2, X1, X0
+	VPALIGNR $0x08, X1, X2, X2
+	VMOVDQU  X0, (CX)
+	VMOVDQU  X2, 16(CX)
+	VPSHUFD  $0x1b, X5, X5
+	VPSHUFD  $0xb1, X6, X6
+	VPBLENDW $0xf0, X6, X5, X0
+	VPALIGNR $0x08, X5, X6, X6
+	VMOVDQU  X0, 32(CX)
+	VMOVDQU  X6, 48(CX)
+	RET
+
 // func blocksMixed(fast *[2][8]uint32, slow *[8][8]uint32, data *[10]*byte, n int)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, SHA
 TEXT ·blocksMixed(SB), $14400-32

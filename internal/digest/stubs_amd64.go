@@ -24,6 +24,12 @@ func blocksNI3(states *[3][8]uint32, data *[3]*byte, blocks int)
 //go:noescape
 func blocksNI4(states *[4][8]uint32, data *[4]*byte, blocks int)
 
+// blocksScheduled compresses blocks blocks of 64 bytes of 2 messages.
+// It needs SHA, AVX2, AVX512F, AVX512BW and AVX512VL.
+//
+//go:noescape
+func blocksScheduled(states *[2][8]uint32, data *[2]*byte, blocks int)
+
 // blocksMixed compresses 8·n blocks of the two messages of fast, whose data comes first, and n
 // blocks of the eight of slow, where word i of message j is slow[i][j].
 // It needs SHA, AVX2, AVX512F, AVX512BW and AVX512VL.

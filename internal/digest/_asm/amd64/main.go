@@ -40,6 +40,7 @@ func main() {
 	for n := 1; n <= 4; n++ {
 		shaNI("blocksNI"+strconv.Itoa(n), n, k, flip)
 	}
+	scheduled("blocksScheduled", k, flip)
 	mixed("blocksMixed", k, flip)
 	Generate()
 }
