@@ -80,7 +80,7 @@ func newBoard(ctx context.Context, h Hasher, b *backend, items []Item, results [
 		d.bufferSize /= 2
 	}
 	d.small = int64(d.bufferSize / 2)
-	if w := mapped / (streams * d.buffers) / pageSize * pageSize; w >= minWindow {
+	if w := mapped / (max(1, streams) * d.buffers) / pageSize * pageSize; w >= minWindow {
 		d.window = int64(min(w, maxWindow))
 	}
 	for range workers {
@@ -113,6 +113,7 @@ func (d *board) run() {
 	}
 	wg.Wait()
 	for _, w := range d.workers {
+		w.receive()
 		for _, st := range w.streams { // if the context has ended
 			go st.drain()
 		}

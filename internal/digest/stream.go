@@ -33,10 +33,15 @@ type chunk struct {
 	segments []segment
 }
 
-// release lets go of the bytes.
+// release lets go of the bytes, and of files that are looked at no more.
 func (c *chunk) release() {
 	if c.mapping != nil {
 		c.mapping.release(c.segments[0].data)
+	}
+	for _, seg := range c.segments {
+		if seg.source != nil {
+			seg.source.close()
+		}
 	}
 }
 
@@ -49,6 +54,9 @@ type segment struct {
 	bytes       int64 // of the file
 	after       int64 // bytes of the item to come after these
 	total       int64 // bytes of the item
+	// source is set in the last segment of an item that was mapped: its bytes
+	// are taken from the file as they are hashed, and it may change until then.
+	source *source
 }
 
 // tailRoom is what every buffer has beyond its size, for the padding of a
@@ -106,10 +114,7 @@ func (st *stream) advance(rest []byte) {
 	seg := st.current()
 	st.board.hashed(seg)
 	if seg.last {
-		st.board.results[seg.item] = Result{Digest: sum(&st.state), Bytes: seg.total}
-		if st.broken != nil {
-			st.board.results[seg.item] = Result{Err: st.broken}
-		}
+		st.board.results[seg.item] = st.result(seg)
 	}
 	if st.segment++; st.segment < len(st.chunk.segments) {
 		st.begin()
@@ -119,6 +124,17 @@ func (st *stream) advance(rest []byte) {
 	st.chunk.release()
 	st.free <- st.chunk.buf
 	st.chunk = chunk{}
+}
+
+// result is what became of the item of a last segment.
+func (st *stream) result(seg *segment) Result {
+	if st.broken == nil && seg.source != nil {
+		st.broken = seg.source.unchanged()
+	}
+	if st.broken != nil {
+		return Result{Err: st.broken}
+	}
+	return Result{Digest: sum(&st.state), Bytes: seg.total}
 }
 
 // lose gives up what is left of a segment whose bytes went away. Its message has
@@ -177,7 +193,8 @@ type chunkWriter struct {
 
 // item reads one item, and returns how much of it was handed on or will be. Its
 // last segment is handed on only when the file is seen to be what it was at the
-// start, so that there is no digest otherwise.
+// start, so that there is no digest otherwise. Where it was mapped, that is seen
+// after hashing.
 func (w *chunkWriter) item(i int) (read int64, err error) {
 	d := w.stream.board
 	src, err := openSource(d.items[i])
@@ -187,8 +204,11 @@ func (w *chunkWriter) item(i int) (read int64, err error) {
 	}
 	total := src.left()
 	d.unhashed.Add(total - d.items[i].length())
+	var mapped, handedOn bool
 	defer func() {
-		src.close()
+		if !handedOn {
+			src.close()
+		}
 		if err != nil {
 			d.unhashed.Add(read - total)
 		}
@@ -203,6 +223,7 @@ func (w *chunkWriter) item(i int) (read int64, err error) {
 		if read, err = w.windows(i, src); err != nil {
 			return read, err
 		}
+		mapped = read > 0
 	}
 	for {
 		if err := w.buffer(); err != nil {
@@ -215,7 +236,9 @@ func (w *chunkWriter) item(i int) (read int64, err error) {
 		seg := segment{item: i, first: read == 0, last: src.left() == 0, bytes: int64(n), after: src.left(), total: total}
 		seg.data = w.chunk.buf[w.used : w.used+n]
 		if seg.last {
-			if err := src.unchanged(); err != nil {
+			if mapped {
+				seg.source, handedOn = src, true
+			} else if err := src.unchanged(); err != nil {
 				return read, err
 			}
 			seg.data = pad(seg.data, total)

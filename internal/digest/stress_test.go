@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"testing"
@@ -24,12 +25,16 @@ var stressFor = flag.Duration("stress", 2*time.Second, "how long TestStress take
 func TestStress(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	source := content(rand.New(rand.NewPCG(7, 7)), 5<<20)
+	disk := filepath.Join(t.TempDir(), "source")
+	if err := os.WriteFile(disk, source, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	goroutines := runtime.NumGoroutine()
 	rounds := 0
 	for end := time.Now().Add(*stressFor); time.Now().Before(end); rounds++ {
 		seed := uint64(time.Now().UnixNano())
 		runtime.GOMAXPROCS(1 + int(seed>>8%4))
-		if !stressRound(t, seed, source) {
+		if !stressRound(t, seed, source, disk) {
 			return
 		}
 	}
@@ -46,14 +51,14 @@ func TestStress(t *testing.T) {
 const stressPatience = time.Minute
 
 // stressRound hashes one random tree, and says whether to go on.
-func stressRound(t *testing.T, seed uint64, source []byte) bool {
+func stressRound(t *testing.T, seed uint64, source []byte, disk string) bool {
 	r := rand.New(rand.NewPCG(seed, 8))
 	backends := available()
 	h := Hasher{Threads: 1 + r.IntN(9), Backend: backends[r.IntN(len(backends))].name}
 	if r.IntN(4) == 0 {
 		h.Algorithm = []Algorithm{BLAKE2b, BLAKE3}[r.IntN(2)]
 	}
-	items, files := stressTree(r, source)
+	items, files := stressTree(r, source, disk)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	cancels := r.IntN(3) == 0
@@ -82,8 +87,8 @@ func stressRound(t *testing.T, seed uint64, source []byte) bool {
 }
 
 // stressTree makes up to a few hundred items: mostly small, some of many
-// chunks, some broken, some slow.
-func stressTree(r *rand.Rand, source []byte) ([]Item, []*stressFile) {
+// chunks, some ranges of a file on disk, some broken, some slow.
+func stressTree(r *rand.Rand, source []byte, disk string) ([]Item, []*stressFile) {
 	var items []Item
 	var files []*stressFile
 	most := 1 << r.IntN(9)
@@ -109,6 +114,11 @@ func stressTree(r *rand.Rand, source []byte) ([]Item, []*stressFile) {
 		it := Item{Name: fmt.Sprint(len(items)), Length: -1, Size: int64(size), Open: f.open}
 		if r.IntN(5) == 0 {
 			it.Size = -1
+		}
+		if r.IntN(5) == 0 {
+			f.trouble = none
+			it.Open = func() (File, error) { return os.Open(disk) }
+			it.Offset, it.Length, it.Size = int64(off), int64(size), int64(len(source))
 		}
 		items, files = append(items, it), append(files, f)
 	}
