@@ -68,7 +68,13 @@ func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Termina
 	if err != nil {
 		return err
 	}
-	code, err := walk.VerifyWorktree(ctx, repo, walk.WorktreeOptions{Policy: p, URL: config.URL, Hasher: hasher, Terminal: t})
+	var cache cli.Cache
+	memory, err := cache.Open(config, repo)
+	if err != nil {
+		return err
+	}
+	code, err := walk.VerifyWorktree(ctx, repo, walk.WorktreeOptions{Policy: p, URL: config.URL, Hasher: hasher, Memory: memory, Terminal: t})
+	cache.Save(memory, t)
 	if err != nil {
 		return err
 	}

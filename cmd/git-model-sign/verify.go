@@ -15,6 +15,7 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 	var trust cli.Trust
 	var place cli.Place
 	var hashing cli.Hashing
+	var cache cli.Cache
 	var output cli.Output
 	var strict check.Options
 	trust.Register(flags)
@@ -24,6 +25,7 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 	flags.BoolVar(&strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
 	flags.BoolVar(&strict.RequireRead, "require-read", false, "fail for files that are not downloaded, though their LFS pointers promise the signed content")
 	hashing.Register(flags)
+	cache.Register(flags)
 	output.Register(flags)
 
 	return func(ctx context.Context, args []string) error {
@@ -50,7 +52,13 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if o.Hasher, err = hashing.Hasher(config); err != nil {
 			return err
 		}
+		memory, err := cache.Open(config, p.Repo)
+		if err != nil {
+			return err
+		}
+		o.Check.Memory = memory
 		v := walk.Verify(ctx, p, o)
+		cache.Save(memory, t)
 		return cli.Conclude(ctx, t, v, output.JSON)
 	}
 }

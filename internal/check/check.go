@@ -24,6 +24,22 @@ type Options struct {
 	IgnoreUnsigned bool
 	// RequireRead takes a promise for a failure: every signed byte must be read.
 	RequireRead bool
+	// Memory knows the digests of files that were read before; nil knows none.
+	// With RequireRead it is told what was read, and not asked.
+	Memory Memory
+}
+
+// Memory remembers digests of files that were read. Package memory has the one
+// that may be believed.
+type Memory interface {
+	// Recall returns the digest of a byte range of an open file, -1 being the
+	// length of one that runs to the end, or nil unless it is certain that
+	// reading it now would give this digest.
+	Recall(f digest.File, a digest.Algorithm, offset, length int64) []byte
+	// Watch is called with an open file before it is read. The file that it
+	// returns is read in its place, and keep is called with each digest of it
+	// once it has been closed.
+	Watch(f digest.File) (watched digest.File, keep func(a digest.Algorithm, offset, length int64, sum []byte))
 }
 
 // Compare holds t against m and reports every signed resource and every file
@@ -190,38 +206,58 @@ func (c *comparison) reportUnsigned(signed map[string]bool) {
 
 // readPending hashes what has to be read, and judges it.
 func (c *comparison) readPending(ctx context.Context, h digest.Hasher) error {
-	results, err := sum(ctx, c.tree, c.manifest.Serialization, h, c.pending)
+	items := itemsOf(c.manifest.Serialization, c.pending)
+	memories := c.remembering(items, h.Progress)
+	results, err := sum(ctx, c.tree, c.manifest.Serialization, h, c.pending, items)
 	if err != nil {
 		return err
 	}
 	for i, res := range results {
-		p := c.pending[i]
-		finding := File{Path: p.file.Path, Start: p.resource.Start, End: p.resource.End,
-			Expected: hex.EncodeToString(p.resource.Digest), Found: hex.EncodeToString(res.Digest)}
+		memories[i].learn(items[i], res)
 		c.report.Bytes += res.Bytes
-		switch {
-		case errors.Is(res.Err, tree.ErrSymlink), errors.Is(res.Err, tree.ErrIrregular), errors.Is(res.Err, tree.ErrReplaced):
-			finding.Status, finding.Detail = Refused, res.Err.Error()
-		case res.Err != nil:
-			finding.Status, finding.Detail = Unreadable, res.Err.Error()
-		case finding.Found == finding.Expected:
-			finding.Status = Read
-		default:
-			finding.Status = Changed
-		}
-		c.report.add(finding)
+		c.report.add(judgeRead(c.pending[i], res))
 	}
 	return nil
 }
 
-// sum hashes resources of a tree, in the groups in which it brings them near.
-func sum(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher, of []pending) ([]digest.Result, error) {
+// judgeRead says what became of a resource that had to be read.
+func judgeRead(p pending, res digest.Result) File {
+	finding := File{Path: p.file.Path, Start: p.resource.Start, End: p.resource.End,
+		Expected: hex.EncodeToString(p.resource.Digest), Found: hex.EncodeToString(res.Digest)}
+	switch {
+	case errors.Is(res.Err, errRemembered):
+		finding.Status, finding.Found = Remembered, finding.Expected
+	case errors.Is(res.Err, tree.ErrSymlink), errors.Is(res.Err, tree.ErrIrregular), errors.Is(res.Err, tree.ErrReplaced):
+		finding.Status, finding.Detail = Refused, res.Err.Error()
+	case res.Err != nil:
+		finding.Status, finding.Detail = Unreadable, res.Err.Error()
+	case finding.Found == finding.Expected:
+		finding.Status = Read
+	default:
+		finding.Status = Changed
+	}
+	return finding
+}
+
+// itemsOf are the byte ranges that resources speak of.
+func itemsOf(s oms.Serialization, of []pending) []digest.Item {
 	items := make([]digest.Item, len(of))
+	for i, p := range of {
+		items[i] = item(p.file, s, p.resource)
+	}
+	return items
+}
+
+func algorithm(s oms.Serialization) digest.Algorithm { return digest.Algorithm(s.HashType) }
+
+// sum hashes items, which are of resources of a tree, in the groups in which the
+// tree brings them near.
+func sum(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher, of []pending, items []digest.Item) ([]digest.Result, error) {
 	files := make([]tree.File, len(of))
 	for i, p := range of {
-		items[i], files[i] = item(p.file, s, p.resource), p.file
+		files[i] = p.file
 	}
-	h.Algorithm = digest.Algorithm(s.HashType)
+	h.Algorithm = algorithm(s)
 	if t.Objects {
 		h.Progress = inOne(h.Progress, items)
 	}

@@ -9,11 +9,15 @@ import (
 // signed.
 type Status string
 
-// The states of a file. The first three are good; [Sparse] is neither good nor
-// bad, because the file is not there by the user's own choice; the rest are failures.
+// The states of a file. Those before [Sparse] are good; that one is neither
+// good nor bad, because the file is not there by the user's own choice; the rest
+// are failures.
 const (
 	// Read: its bytes were read and have the signed digest.
 	Read Status = "read"
+	// Remembered: its bytes were read before, by an earlier run or for another
+	// signature, and had the signed digest; the file is unchanged since.
+	Remembered Status = "remembered"
 	// Promised: an LFS pointer stands in its place, and names the signed digest.
 	Promised Status = "promised"
 	// Sparse: the file lies outside the sparse checkout.
@@ -37,7 +41,7 @@ const (
 // Failed says whether the state means that the model is not as signed.
 func (s Status) Failed() bool {
 	switch s {
-	case Read, Promised, Sparse:
+	case Read, Remembered, Promised, Sparse:
 		return false
 	}
 	return true

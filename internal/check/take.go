@@ -12,7 +12,7 @@ import (
 
 // Take hashes every file of t and returns the manifest that describes it. It
 // fails on the first file, in the order of their paths, that cannot be read or
-// is not downloaded.
+// is not downloaded. What is signed is read for it: no memory has a part in that.
 func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher) (*oms.Manifest, error) {
 	resources := layOut(t, s)
 	for _, r := range resources {
@@ -20,7 +20,7 @@ func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hashe
 			return nil, fmt.Errorf("%s: %w", r.file.Path, tree.ErrNotDownloaded)
 		}
 	}
-	results, err := sum(ctx, t, s, h, resources)
+	results, err := sum(ctx, t, s, h, resources, itemsOf(s, resources))
 	if err != nil {
 		return nil, err
 	}

@@ -148,6 +148,20 @@ func set(option pflag.Value, value string) error {
 	return option.Set(strconv.FormatBool(b))
 }
 
+// Bool is the value of modelsign.<name>, a name in lower case, or a default where
+// it is not set.
+func (c *Config) Bool(name string, otherwise bool) (bool, error) {
+	values := c.Get(name)
+	if len(values) == 0 {
+		return otherwise, nil
+	}
+	b, err := gitrepo.ParseBool(values[len(values)-1])
+	if err != nil {
+		return false, ui.Usage("", "git config modelsign.%s: %w", name, err)
+	}
+	return b, nil
+}
+
 // camelCase spells an option as git config spells its keys.
 func camelCase(name string) string {
 	parts := strings.Split(name, "-")

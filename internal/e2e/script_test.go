@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
+	"github.com/git-model-sign/git-model-sign/internal/memory"
 )
 
 // TestScripts runs the sessions of testdata/script, each in a private HOME with an empty work folder. One of them:
@@ -76,9 +77,18 @@ func setupScript(env *testscript.Env, lfs string) error {
 //
 //	[git>=2.54]   the version of git
 //	[mounts]      a small file system can be mounted, in a mount namespace of the command's own
+//	[remembers]   the file system of temporary files is one on which digests are remembered
 func condition(cond string) (bool, error) {
 	if least, ok := strings.CutPrefix(cond, "git>="); ok {
 		return gitIsAtLeast(least)
+	}
+	if cond == "remembers" {
+		dir, err := os.MkdirTemp("", "remembers")
+		if err != nil {
+			return false, err
+		}
+		defer os.RemoveAll(dir)
+		return memory.Open(dir, dir, dir).Remembers(), nil
 	}
 	if cond == "mounts" {
 		err := exec.Command("unshare", "-m", "true").Run()

@@ -63,6 +63,7 @@ type ManifestJSON struct {
 // CountsJSON counts the findings by state.
 type CountsJSON struct {
 	Read          int `json:"read"`
+	Remembered    int `json:"remembered"`
 	Promised      int `json:"promised"`
 	Sparse        int `json:"sparse"`
 	Changed       int `json:"changed"`
@@ -161,7 +162,7 @@ func NewManifestJSON(m *oms.Manifest) *ManifestJSON {
 }
 
 func countsJSON(r *check.Report) *CountsJSON {
-	return &CountsJSON{Read: r.Count(check.Read), Promised: r.Count(check.Promised), Sparse: r.Count(check.Sparse),
+	return &CountsJSON{Read: r.Count(check.Read), Remembered: r.Count(check.Remembered), Promised: r.Count(check.Promised), Sparse: r.Count(check.Sparse),
 		Changed: r.Count(check.Changed), Missing: r.Count(check.Missing), Extra: r.Count(check.Extra),
 		NotDownloaded: r.Count(check.NotDownloaded), Refused: r.Count(check.Refused), Unreadable: r.Count(check.Unreadable)}
 }

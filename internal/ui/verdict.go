@@ -181,9 +181,13 @@ func resources(n int, m *oms.Manifest) string {
 	return Plural(n, "file")
 }
 
-// howKnown tells apart what was read from what is only promised.
+// howKnown tells apart what was read now, what was read before, and what is only
+// promised.
 func howKnown(r *check.Report) string {
 	parts := []string{fmt.Sprintf("%d read", r.Count(check.Read))}
+	if n := r.Count(check.Remembered); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d remembered", n))
+	}
 	if n := r.Count(check.Promised); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d promised by LFS pointers", n))
 	}

@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 
+	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
@@ -19,7 +20,9 @@ type WorktreeOptions struct {
 	URL string
 	// Hasher says how to hash. A backend that this machine lacks matters only
 	// where there is something to hash.
-	Hasher   digest.Hasher
+	Hasher digest.Hasher
+	// Memory knows files that were read before; nil knows none.
+	Memory   check.Memory
 	Terminal *ui.Terminal
 }
 
@@ -48,7 +51,7 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 		return ui.ExitOK, nil
 	}
 	for _, p := range places {
-		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, Hasher: o.Hasher, Terminal: o.Terminal})
+		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Terminal: o.Terminal})
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
