@@ -7,6 +7,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/cli"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/walk"
 )
@@ -24,9 +25,22 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 	symlinks := flags.Bool("allow-symlinks", false, "follow symbolic links, even where the signature does not say so")
 	flags.BoolVar(&strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
 	flags.BoolVar(&strict.RequireRead, "require-read", false, "fail for files that are not downloaded, though their LFS pointers promise the signed content")
+	rev := flags.String("rev", "", "verify `COMMIT`, without its worktree; a branch, a tag, or a range FROM..TO")
 	hashing.Register(flags)
 	cache.Register(flags)
 	output.Register(flags)
+
+	configured := func(ctx context.Context, repo *gitrepo.Repository) (o walk.VerifyOptions, config *cli.Config, err error) {
+		o = walk.VerifyOptions{AllowSymlinks: *symlinks, Check: strict, Terminal: t}
+		if config, err = cli.LoadConfig(ctx, repo); err != nil {
+			return o, nil, err
+		}
+		if o.Policy, err = trust.Resolve(config); err != nil {
+			return o, nil, err
+		}
+		o.Hasher, err = hashing.Hasher(config)
+		return o, config, err
+	}
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
@@ -34,22 +48,29 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if err != nil {
 			return err
 		}
+		if flags.Changed("rev") {
+			if place.NoGit {
+				return ui.Usage("", "--rev does not go with --no-git")
+			}
+			r, err := walk.LocateRev(ctx, path, *rev, place.Signature)
+			if err != nil {
+				return err
+			}
+			o, _, err := configured(ctx, r.Repo)
+			if err != nil {
+				return err
+			}
+			return cli.ConcludeRev(ctx, t, r, *ignore, o, output.JSON)
+		}
 		p, err := walk.Locate(ctx, path, place.Signature, place.NoGit)
 		if err != nil {
 			return err
 		}
-		config, err := cli.LoadConfig(ctx, p.Repo)
+		o, config, err := configured(ctx, p.Repo)
 		if err != nil {
 			return err
 		}
-		o := walk.VerifyOptions{AllowSymlinks: *symlinks, Check: strict, Terminal: t}
 		if o.Ignore, err = p.Ignored(*ignore); err != nil {
-			return err
-		}
-		if o.Policy, err = trust.Resolve(config); err != nil {
-			return err
-		}
-		if o.Hasher, err = hashing.Hasher(config); err != nil {
 			return err
 		}
 		memory, err := cache.Open(config, p.Repo)

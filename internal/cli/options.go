@@ -90,7 +90,44 @@ func Conclude(ctx context.Context, t *ui.Terminal, v *ui.Verdict, asJSON bool) e
 	} else {
 		t.Verdict(v)
 	}
-	if code := v.ExitCode(); code != ui.ExitOK {
+	return end(ctx, v.ExitCode())
+}
+
+// ConcludeRev verifies a model in every commit of a revision, prints each verdict
+// once it is there, and ends the program with the worst exit code.
+func ConcludeRev(ctx context.Context, t *ui.Terminal, r *walk.Revision, ignore []string, o walk.VerifyOptions, asJSON bool) error {
+	if !asJSON {
+		code := ui.ExitOK
+		walk.VerifyRev(ctx, r, ignore, o, func(v *ui.Verdict) {
+			t.Verdict(v)
+			code = ui.Worse(code, v.ExitCode())
+		})
+		if r.Range {
+			t.Range(len(r.Commits))
+		}
+		return end(ctx, code)
+	}
+	var verdicts []*ui.Verdict
+	walk.VerifyRev(ctx, r, ignore, o, func(v *ui.Verdict) { verdicts = append(verdicts, v) })
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !r.Range {
+		return Conclude(ctx, t, verdicts[0], true)
+	}
+	all := ui.NewRangeJSON(verdicts)
+	if err := ui.WriteJSON(t.Out, all); err != nil {
+		return err
+	}
+	return end(ctx, all.ExitCode)
+}
+
+// end ends the program with an exit code, or because ctx has ended.
+func end(ctx context.Context, code int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if code != ui.ExitOK {
 		return Exit(code)
 	}
 	return nil

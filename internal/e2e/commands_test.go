@@ -22,6 +22,8 @@ import (
 //	exits [-unprivileged] N PROGRAM ARG... run a program, which must exit with N; as somebody who is bound by file modes
 //	interrupt WHEN N PROGRAM ARG...        run a program, press ^C after a time (1s) or once a file exists, and want exit status N
 //	tty INPUT PROGRAM ARG...               run a program on a terminal, typing a line of INPUT at each prompt; stdout is what it shows
+//	cputime LIMIT PROGRAM ARG...           run a program, which must use no more than that of the processors
+//	mkpointers DIR N SIZE                  write N LFS pointers to SIZE bytes of content that is nowhere
 //	mkweights FILE SIZE [SEED]             write SIZE bytes (also 20k, 3M) that do not compress, the same every time
 //	flip FILE                              alter one byte in the middle; size and modification time stay
 //	keypair PRIVATE PUBLIC [CURVE]         make a key pair: P-256, P-384 or P-521

@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cputime":         cputime,
 			"exits":           exits,
 			"flip":            flip,
 			"git":             program("git"),
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"interrupt":       interrupt,
 			"keypair":         keypair,
 			"lfsserver":       lfsserverCommand,
+			"mkpointers":      mkpointers,
 			"mkweights":       mkweights,
 			"pki":             pkiCommand,
 			"snapshot":        snapshotCommand,

@@ -19,7 +19,9 @@ func (r *Repository) resolve(ctx context.Context, rev string) (string, error) {
 	if strings.HasPrefix(rev, "-") {
 		return "", fmt.Errorf("%q is no revision", rev)
 	}
-	out, err := r.git.output(ctx, nil, "rev-parse", "--quiet", "--verify", rev+"^{commit}")
+	g := r.git
+	g.env = with(with(g.env, "GIT_NO_REPLACE_OBJECTS", "1"), "GIT_NO_LAZY_FETCH", "1")
+	out, err := g.output(ctx, nil, "rev-parse", "--quiet", "--verify", rev+"^{commit}")
 	if exitedWith(err, 1) {
 		return "", nil
 	}
@@ -43,10 +45,34 @@ func (r *Repository) ResolveCommit(ctx context.Context, rev string) (string, err
 		return "", fmt.Errorf("%q: %w", rev, ErrNoCommit)
 	}
 	id, err := r.resolve(ctx, rev)
-	if err == nil && id == "" || exitedWith(err, 128) {
+	switch {
+	case err == nil && id == "":
 		return "", fmt.Errorf("%q: %w", rev, ErrNoCommit)
+	case exitedWith(err, 128):
+		return "", fmt.Errorf("%q: %w: %w", rev, ErrNoCommit, err)
 	}
 	return id, err
+}
+
+// CommitsBetween returns the commits that to has and from has not, the oldest
+// first, in which one of the paths, or what lies under it, differs from a parent.
+// Without paths it returns all of them.
+func (r *Repository) CommitsBetween(ctx context.Context, from, to string, paths ...string) ([]string, error) {
+	return r.revList(ctx, append([]string{"--full-history", "--topo-order", "--reverse", to, "^" + from, "--"}, paths...)...)
+}
+
+// History returns the newest commits, at most limit, on the line of first parents
+// from a commit on, the newest first, in which one of the paths, or what lies
+// under it, was changed.
+func (r *Repository) History(ctx context.Context, commit string, limit int, paths ...string) ([]string, error) {
+	return r.revList(ctx, append([]string{"--first-parent", "--max-count=" + strconv.Itoa(limit), commit, "--"}, paths...)...)
+}
+
+func (r *Repository) revList(ctx context.Context, args ...string) ([]string, error) {
+	g := r.git
+	g.env = with(g.env, "GIT_NO_REPLACE_OBJECTS", "1")
+	out, err := g.output(ctx, nil, append([]string{"rev-list"}, args...)...)
+	return strings.Fields(string(out)), err
 }
 
 // CommitEntries returns the paths at or under a path that a commit holds, in the

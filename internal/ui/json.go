@@ -28,6 +28,7 @@ type VerdictJSON struct {
 	ExitCode      int    `json:"exitCode"`
 	Model         string `json:"model"`
 	Signature     string `json:"signature"`
+	Commit        string `json:"commit,omitempty"` // with --rev
 
 	Signer    *SignerJSON   `json:"signer,omitempty"`
 	Manifest  *ManifestJSON `json:"manifest,omitempty"`
@@ -37,6 +38,26 @@ type VerdictJSON struct {
 	Warnings  []string      `json:"warnings,omitempty"`
 	Error     *ErrorJSON    `json:"error,omitempty"`
 	ReadBytes int64         `json:"readBytes"`
+	Fetched   int           `json:"fetched,omitempty"` // objects, by a partial clone
+}
+
+// RangeJSON is the object that verify --json prints for a range of commits.
+type RangeJSON struct {
+	SchemaVersion int           `json:"schemaVersion"`
+	Verdict       string        `json:"verdict"`
+	ExitCode      int           `json:"exitCode"`
+	Commits       []VerdictJSON `json:"commits"`
+}
+
+// NewRangeJSON sums up the verdicts on the commits of a range.
+func NewRangeJSON(verdicts []*Verdict) RangeJSON {
+	out := RangeJSON{SchemaVersion: SchemaVersion, Commits: []VerdictJSON{}}
+	for _, v := range verdicts {
+		out.Commits = append(out.Commits, v.JSON())
+		out.ExitCode = Worse(out.ExitCode, v.ExitCode())
+	}
+	out.Verdict = verdictWord(out.ExitCode)
+	return out
 }
 
 // SignerJSON is who signed, as verified.
@@ -94,7 +115,7 @@ type ErrorJSON struct {
 // JSON is the verdict as one object.
 func (v *Verdict) JSON() VerdictJSON {
 	out := VerdictJSON{SchemaVersion: SchemaVersion, ExitCode: v.ExitCode(), Verdict: verdictWord(v.ExitCode()),
-		Model: v.Model, Signature: v.Signature, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
+		Model: v.Model, Signature: v.Signature, Commit: v.Commit, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
 		Error: NewErrorJSON(v.Err)}
 	if v.unchecked() {
 		out.Verdict = "unchecked"
@@ -103,6 +124,7 @@ func (v *Verdict) JSON() VerdictJSON {
 		out.Counts = countsJSON(r)
 		out.Files = filesJSON(r)
 		out.Untracked, out.Warnings, out.ReadBytes = r.Untracked, r.Warnings, r.Bytes
+		out.Fetched = r.Fetched
 	}
 	return out
 }

@@ -83,6 +83,17 @@ func Code(err error) int {
 	return ExitTrouble
 }
 
+// Worse is the exit code that says more: a failed verification before any other
+// trouble, and everything before success.
+func Worse(a, b int) int {
+	for _, code := range []int{ExitFailed, ExitTrouble, ExitUsage, ExitUnsigned} {
+		if a == code || b == code {
+			return code
+		}
+	}
+	return max(a, b)
+}
+
 // Terminal is where a program talks: the two streams and how to write on them.
 type Terminal struct {
 	Out, Err io.Writer

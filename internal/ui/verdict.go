@@ -18,6 +18,8 @@ type Verdict struct {
 	// Commit is the commit that was looked at, "" for files and the worktree, ":"
 	// for what is staged.
 	Commit string
+	// Detached says that the signature is no file of that commit.
+	Detached bool
 	// Signer and Manifest are set once the signature itself is believed.
 	Signer   *verify.Signer
 	Manifest *oms.Manifest
@@ -40,6 +42,27 @@ func (v *Verdict) ExitCode() int {
 	return ExitFailed
 }
 
+// Short is the number of hexadecimal digits by which a commit is called.
+const Short = 10
+
+// subject names what the verdict is about: the signature, with its commit as git
+// writes that.
+func (v *Verdict) subject() string {
+	commit := v.Commit
+	if commit != ":" {
+		commit = commit[:min(len(commit), Short)]
+	}
+	switch {
+	case v.Commit == "":
+		return Quote(v.Signature)
+	case v.Detached:
+		return fmt.Sprintf("%s by %s", commit, Quote(v.Signature))
+	case v.Commit == ":":
+		return Quote(":" + v.Signature)
+	}
+	return Quote(commit + ":" + v.Signature)
+}
+
 // unchecked says that there was nothing to check: everything lies outside the
 // sparse checkout.
 func (v *Verdict) unchecked() bool {
@@ -56,18 +79,27 @@ func (t *Terminal) Verdict(v *Verdict) {
 	}
 	bad := v.Report.Failures()
 	if v.unchecked() {
-		t.Result("%s %s: %s outside the sparse checkout, signed by %s", t.paint(yellow, "unchecked"), Quote(v.Signature),
+		t.Result("%s %s: %s outside the sparse checkout, signed by %s", t.paint(yellow, "unchecked"), v.subject(),
 			resources(len(v.Report.Files), v.Manifest), v.Signer)
 	} else if len(bad) == 0 {
-		t.Result("%s %s: %s as signed by %s (%s)", t.paint(green, "verified"), Quote(v.Signature),
+		t.Result("%s %s: %s as signed by %s (%s)", t.paint(green, "verified"), v.subject(),
 			resources(len(v.Report.Files), v.Manifest), v.Signer, howKnown(v.Report))
 	} else {
-		t.Result("%s %s: %s; signed by %s", t.paint(red, "FAILED"), Quote(v.Signature), summary(bad), v.Signer)
+		t.Result("%s %s: %s; signed by %s", t.paint(red, "FAILED"), v.subject(), summary(bad), v.Signer)
 	}
 	for _, f := range bad {
 		t.finding(f, v.Report.Algorithm)
 	}
-	t.remarks(v.Report)
+	t.remarks(v)
+}
+
+// Range says how many commits of a range had to be verified.
+func (t *Terminal) Range(n int) {
+	if n == 0 {
+		t.Note("no commit of the range changes the model or its signature")
+		return
+	}
+	t.Note("%s checked that change the model or its signature", Plural(n, "commit"))
 }
 
 // leftOut tells what the signer left out, beside what every signer leaves out:
@@ -94,7 +126,7 @@ func (t *Terminal) noReport(v *Verdict) {
 		t.Fail(v.Err)
 		return
 	}
-	t.Result("%s %s: %s", t.paint(red, "FAILED"), Quote(v.Signature), oneLine(v.Err.Error()))
+	t.Result("%s %s: %s", t.paint(red, "FAILED"), v.subject(), oneLine(v.Err.Error()))
 	t.hints(v.Err)
 }
 
@@ -124,16 +156,24 @@ func (t *Terminal) finding(f check.File, algorithm string) {
 }
 
 // remarks are what is worth knowing and no failure.
-func (t *Terminal) remarks(r *check.Report) {
+func (t *Terminal) remarks(v *Verdict) {
+	r := v.Report
 	for _, w := range r.Warnings {
 		t.Warn("%s", oneLine(w))
 	}
-	if n := r.Count(check.Promised); n > 0 {
+	inCommit := v.Commit != ""
+	if n := r.Count(check.Promised); n > 0 && !inCommit {
 		t.Note("%s not downloaded: the LFS pointer names the signed content, which nobody has read here", Plural(n, "file"))
 		t.Hint("git lfs pull, then git model-sign verify")
 	}
-	if n := r.Count(check.NotDownloaded); n > 0 {
+	switch n := r.Count(check.NotDownloaded); {
+	case n > 0 && inCommit:
+		t.Hint("a commit holds LFS pointers only: check it out, git lfs pull, then git model-sign verify")
+	case n > 0:
 		t.Hint("git lfs pull")
+	}
+	if r.Fetched > 0 {
+		t.Note("%s fetched that this partial clone lacked", Plural(r.Fetched, "object"))
 	}
 	if n := r.Count(check.Sparse); n > 0 {
 		t.Note("%s outside the sparse checkout, not checked", Plural(n, "file"))

@@ -28,7 +28,7 @@ func LocateAt(ctx context.Context, repo *gitrepo.Repository, commit, name, signa
 	_, p.Single = p.snapshot.Entry(name)
 	if len(p.snapshot.Under(name)) == 0 && name != "" {
 		return nil, ui.Usage("the model is a folder or a file of the commit, by default the current folder",
-			"%s holds no %s", describeCommit(commit), ui.Quote(name))
+			"%s %w %s", describeCommit(commit), errNotHeld, ui.Quote(name))
 	}
 	switch {
 	case signature != "":
@@ -39,6 +39,9 @@ func LocateAt(ctx context.Context, repo *gitrepo.Repository, commit, name, signa
 	}
 	return p, nil
 }
+
+// errNotHeld says that a path is not in a commit.
+var errNotHeld = errors.New("does not hold")
 
 // nameAt is how a user would call a path of the repository.
 func nameAt(name string) string {
@@ -53,11 +56,8 @@ func describeCommit(commit string) string {
 	if commit == Staged {
 		return "the index"
 	}
-	return "commit " + commit[:min(len(commit), shortID)]
+	return "commit " + commit[:min(len(commit), ui.Short)]
 }
-
-// shortID is the number of hexadecimal digits by which a commit is called.
-const shortID = 10
 
 // takeSnapshot reads the commit or index once.
 func (p *Place) takeSnapshot(ctx context.Context) error {
@@ -154,6 +154,10 @@ func (p *Place) openAt(ctx context.Context, o tree.Options) (*tree.Tree, error) 
 		return nil, err
 	}
 	o.Snapshot = p.snapshot
+	if p.Detached {
+		// It is left out of the model if it is a file of the worktree.
+		o.Signature, _ = p.Repo.PathOf(p.Signature)
+	}
 	var t *tree.Tree
 	var err error
 	if p.Commit == Staged {

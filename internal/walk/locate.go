@@ -44,6 +44,9 @@ type Place struct {
 	// relative to the top of the repository, with slashes, Path "" for the top
 	// itself, and nothing of the worktree is looked at: there need not be one.
 	Commit string
+	// Detached says that the signature is a file outside of the commit, and
+	// Signature its absolute path.
+	Detached bool
 
 	snapshot *gitrepo.Snapshot // of Commit, once it was read
 	fetched  int               // blobs that a partial clone lacked
@@ -177,8 +180,12 @@ func (p *Place) Ignored(paths []string) ([]string, error) {
 		if err != nil {
 			return nil, ui.Trouble("", "finding %s: %w", ui.Quote(given), err)
 		}
-		rel, err := filepath.Rel(p.Path, abs)
-		if err != nil || rel == "." || !within(p.Path, abs) {
+		root := p.Path
+		if p.Commit != "" {
+			root = filepath.Join(repoRoot(p.Repo), filepath.FromSlash(p.Path))
+		}
+		rel, err := filepath.Rel(root, abs)
+		if err != nil || rel == "." || !within(root, abs) {
 			return nil, ui.Usage("an ignore path is absolute or relative to the current folder, and lies in the model",
 				"--ignore-paths %s: not inside the model %s", ui.Quote(given), ui.Quote(p.Name))
 		}
@@ -224,10 +231,21 @@ func (p *Place) siblings(ctx context.Context) ([]string, error) {
 
 // signatureName is the signature's path as the user would type it.
 func (p *Place) signatureName() string {
-	if p.Commit != "" {
+	if p.Commit != "" && !p.Detached {
 		return p.Signature
 	}
 	return displayPath(p.Signature)
+}
+
+// signatureTitle is signatureName with its commit, as git writes that.
+func (p *Place) signatureTitle() string {
+	switch {
+	case p.Commit == "" || p.Detached:
+		return p.signatureName()
+	case p.Commit == Staged:
+		return ":" + p.Signature
+	}
+	return p.Commit[:min(len(p.Commit), ui.Short)] + ":" + p.Signature
 }
 
 // displayPath is path relative to the current folder where that is shorter to read.

@@ -38,7 +38,7 @@ type VerifyOptions struct {
 func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 	v := &ui.Verdict{Model: p.Path, Signature: p.signatureName()}
 	if p.Commit != "" {
-		v.Model, v.Commit = p.Name, p.Commit
+		v.Model, v.Commit, v.Detached = p.Name, p.Commit, p.Detached
 	}
 	v.Err = verifyInto(ctx, v, p, o)
 	return v
@@ -102,14 +102,14 @@ func signedPaths(m *oms.Manifest) map[string]bool {
 // readSignature reads the signature file, bounded.
 func readSignature(ctx context.Context, p *Place) ([]byte, error) {
 	read := func() ([]byte, error) { return bounded.ReadRegular(p.Signature, oms.MaxBundleSize) }
-	if p.Commit != "" {
+	if p.Commit != "" && !p.Detached {
 		read = func() ([]byte, error) { return p.readAt(ctx, p.Signature) }
 	}
 	raw, err := read()
 	switch {
 	case notExist(err):
 		return nil, ui.Unsigned("git model-sign makes one; --signature names one that lies elsewhere",
-			"%s: no signature there", ui.Quote(p.signatureName()))
+			"%s: no signature there", ui.Quote(p.signatureTitle()))
 	case errors.Is(err, bounded.ErrTooLarge):
 		return nil, ui.Failed("", "%w", err)
 	case err != nil:

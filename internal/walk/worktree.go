@@ -56,7 +56,7 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 			return 0, ctx.Err()
 		}
 		o.Terminal.Verdict(v)
-		code = worse(code, v.ExitCode())
+		code = ui.Worse(code, v.ExitCode())
 	}
 	n, first, err := Uncovered(ctx, repo, places, maxUncovered)
 	if err != nil {
@@ -77,13 +77,4 @@ func (o WorktreeOptions) exitCode(code int) int {
 		return ui.ExitOK
 	}
 	return code
-}
-
-// worse is the exit code that says more: a failed verification before any
-// other trouble.
-func worse(a, b int) int {
-	if a == ui.ExitFailed || b == ui.ExitOK {
-		return a
-	}
-	return b
 }
