@@ -115,7 +115,7 @@ func (p *Place) signsFileAt(ctx context.Context, model string, signature gitrepo
 	case errors.Is(err, bounded.ErrTooLarge), errors.Is(err, bounded.ErrNotRegular):
 		return true, nil
 	case err != nil:
-		return false, ui.Trouble("", "looking for signatures: %w", err)
+		return false, ui.Trouble(fetchHint(err), "looking for signatures: %w", err)
 	}
 	return claimsToBeBundle(raw), nil
 }
@@ -171,14 +171,17 @@ func (p *Place) openAt(ctx context.Context, o tree.Options) (*tree.Tree, error) 
 	return t, nil
 }
 
-// atError is an error of reading a commit, with what to do where the network is
-// what is missing.
+// atError is an error of reading a commit.
 func atError(commit string, err error) error {
-	hint := ""
+	return ui.Trouble(fetchHint(err), "listing the model in %s: %w", describeCommit(commit), err)
+}
+
+// fetchHint says what to do where the network is what is missing.
+func fetchHint(err error) string {
 	if errors.Is(err, gitrepo.ErrFetch) {
-		hint = "try again where that remote can be reached, or verify in a full clone"
+		return "try again where that remote can be reached, or verify in a full clone"
 	}
-	return ui.Trouble(hint, "listing the model in %s: %w", describeCommit(commit), err)
+	return ""
 }
 
 // siblingsAt is siblings in the commit.

@@ -164,14 +164,14 @@ func (r *Revision) resolve(ctx context.Context, rev string) (string, error) {
 	return commit, nil
 }
 
-// watched are the paths that a verdict on the model follows from; none means all.
+// watched are the paths that a verdict on the model follows from.
 func (r *Revision) watched() []string { return watched(r.Path) }
 
 // watched are the model, its signature as a single file, and the attributes that
-// hold for it from above; none means everything.
+// hold for it from above.
 func watched(model string) []string {
 	if model == "" {
-		return nil
+		return []string{"."}
 	}
 	paths := []string{model, model + ".sig"}
 	for dir := model; dir != ""; {

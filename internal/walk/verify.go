@@ -113,7 +113,7 @@ func readSignature(ctx context.Context, p *Place) ([]byte, error) {
 	case errors.Is(err, bounded.ErrTooLarge):
 		return nil, ui.Failed("", "%w", err)
 	case err != nil:
-		return nil, ui.Trouble("", "reading the signature: %w", err)
+		return nil, ui.Trouble(fetchHint(err), "reading the signature: %w", err)
 	}
 	return raw, nil
 }
