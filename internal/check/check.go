@@ -48,10 +48,10 @@ func Compare(ctx context.Context, m *oms.Manifest, t *tree.Tree, h digest.Hasher
 	c := comparison{
 		manifest: m, tree: t, options: o,
 		report: &Report{Algorithm: string(m.Serialization.HashType), Untracked: t.Untracked, Fetched: t.Fetched},
-		files:  make(map[string]tree.File, len(t.Files)),
+		files:  make(map[string]*tree.File, len(t.Files)),
 	}
-	for _, f := range t.Files {
-		c.files[f.Path] = f
+	for i := range t.Files {
+		c.files[t.Files[i].Path] = &t.Files[i]
 	}
 	for _, w := range t.Warnings {
 		c.report.Warnings = append(c.report.Warnings, fmt.Sprintf("%q %v", w.Path, w.Err))
@@ -71,14 +71,14 @@ type comparison struct {
 	tree     *tree.Tree
 	options  Options
 	report   *Report
-	files    map[string]tree.File
+	files    map[string]*tree.File
 	pending  []pending
 }
 
 // pending is a resource whose bytes must be read before anything can be said.
 type pending struct {
 	resource oms.Resource
-	file     tree.File
+	file     *tree.File
 }
 
 // EmptyInShards says why an empty file is neither signed nor extra: a manifest
@@ -159,7 +159,7 @@ func (c *comparison) signedSizes() map[string]int64 {
 
 // judgePointer says what an LFS pointer is worth: its oid is the SHA-256 of the
 // whole content, so it can promise nothing else.
-func (c *comparison) judgePointer(finding *File, f tree.File) {
+func (c *comparison) judgePointer(finding *File, f *tree.File) {
 	s := c.manifest.Serialization
 	switch {
 	case s.Method != oms.Files || s.HashType != oms.SHA256:
@@ -253,14 +253,15 @@ func algorithm(s oms.Serialization) digest.Algorithm { return digest.Algorithm(s
 // sum hashes items, which are of resources of a tree, in the groups in which the
 // tree brings them near.
 func sum(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher, of []pending, items []digest.Item) ([]digest.Result, error) {
+	h.Algorithm = algorithm(s)
+	if !t.Objects {
+		return h.Sum(ctx, items)
+	}
 	files := make([]tree.File, len(of))
 	for i, p := range of {
-		files[i] = p.file
+		files[i] = *p.file
 	}
-	h.Algorithm = algorithm(s)
-	if t.Objects {
-		h.Progress = inOne(h.Progress, items)
-	}
+	h.Progress = inOne(h.Progress, items)
 	results := make([]digest.Result, 0, len(of))
 	err := t.Load(ctx, files, func(from, to int) error {
 		group, err := h.Sum(ctx, items[from:to])
@@ -291,7 +292,7 @@ func inOne(report func(digest.Progress), items []digest.Item) func(digest.Progre
 }
 
 // item is the byte range of f that a resource speaks of.
-func item(f tree.File, s oms.Serialization, r oms.Resource) digest.Item {
+func item(f *tree.File, s oms.Serialization, r oms.Resource) digest.Item {
 	it := digest.Item{Name: f.Path, Open: f.Open, Length: -1, Size: f.Size}
 	if s.Method == oms.Shards {
 		it.Offset, it.Length = r.Start, r.End-r.Start

@@ -43,8 +43,9 @@ func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hashe
 // layOut lists the resources that a serialization makes of a tree, without
 // their digests: one a file, or one a shard.
 func layOut(t *tree.Tree, s oms.Serialization) []pending {
-	var out []pending
-	for _, f := range t.Files {
+	out := make([]pending, 0, len(t.Files))
+	for i := range t.Files {
+		f := &t.Files[i]
 		name := f.Path
 		if t.Single {
 			name = oms.SingleFile

@@ -44,7 +44,7 @@ const (
 	// cache is a good place for what is read and hashed right after.
 	memory      = 24 << 20
 	smallBuffer = 16 << 10
-	largeBuffer = 128 << 10
+	largeBuffer = 64 << 10
 	hugeBuffer  = 1 << 20 // where there are so few streams that each read counts
 	// mapped is what the windows of all streams may take together, and a window
 	// is between the two sizes. To unmap up to 33 pages takes longer than to unmap

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // OpenFolder lists every file of a folder, or a single file. The error is one of
@@ -97,6 +98,7 @@ func (l *listing) walk(ctx context.Context) error {
 			l.unreadable(dir, err)
 			continue
 		}
+		l.tree.Files = slices.Grow(l.tree.Files, len(entries))
 		for _, e := range entries {
 			if l.addFound(join(dir, e.name), e) {
 				folders = append(folders, join(dir, e.name))

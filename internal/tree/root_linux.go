@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -121,18 +123,39 @@ func (r *linuxRoot) list(dir string) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]entry, 0, len(names))
-	for _, name := range names {
-		e, err := statAt(fd, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+	slices.Sort(names) // whoever sorts what we return has less to do
+	return statAll(fd, names)
+}
+
+// statShare is the number of names in a folder that are worth a goroutine.
+const statShare = 512
+
+// statAll looks at names in an open folder, on all cores where they are many, and
+// leaves out those that are gone.
+func statAll(fd int, names []string) ([]entry, error) {
+	entries := make([]entry, len(names))
+	shares := max(1, min(runtime.GOMAXPROCS(0), len(names)/statShare))
+	errs := make([]error, shares)
+	var wg sync.WaitGroup
+	for i := range shares {
+		from, to := len(names)*i/shares, len(names)*(i+1)/shares
+		wg.Go(func() {
+			for j := from; j < to && errs[i] == nil; j++ {
+				e, err := statAt(fd, names[j])
+				if errors.Is(err, fs.ErrNotExist) {
+					continue // and has no name
+				}
+				entries[j], errs[i] = e, err
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
 		if err != nil {
 			return nil, err
 		}
-		entries = append(entries, e)
 	}
-	return entries, nil
+	return slices.DeleteFunc(entries, func(e entry) bool { return e.name == "" }), nil
 }
 
 func (r *linuxRoot) stat(dir string, names []string, fn func(i int, e entry, err error)) error {
@@ -195,9 +218,11 @@ func (r *linuxRoot) open(name string, listed entry) (digest.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	f := &linuxFile{fd: fd, name: name}
-	info, err := f.stat()
-	f.opened.Store(info)
+	info := &f.first
+	info.name = name
+	err = f.stat(info)
 	if err == nil {
+		f.opened.Store(info)
 		err = replaced(entry{mode: info.Mode(), size: info.Size(), id: identity{dev: uint64(info.st.Dev), ino: info.st.Ino}}, listed)
 	}
 	if err != nil {
@@ -216,6 +241,7 @@ type linuxFile struct {
 	// opened is what was seen when the file was opened. The first Stat gives it
 	// out, as whoever opens a file begins with that.
 	opened atomic.Pointer[linuxInfo]
+	first  linuxInfo
 }
 
 func (f *linuxFile) ReadAt(p []byte, off int64) (n int, err error) {
@@ -252,18 +278,21 @@ func (f *linuxFile) Stat() (fs.FileInfo, error) {
 	if info := f.opened.Swap(nil); info != nil {
 		return info, nil
 	}
-	return f.stat()
+	info := &linuxInfo{name: f.name}
+	if err := f.stat(info); err != nil {
+		return nil, err
+	}
+	return info, nil
 }
 
-func (f *linuxFile) stat() (*linuxInfo, error) {
-	info := &linuxInfo{name: f.name}
+func (f *linuxFile) stat(info *linuxInfo) error {
 	for {
 		err := syscall.Fstat(f.fd, &info.st)
 		if err == nil {
-			return info, nil
+			return nil
 		}
 		if err != syscall.EINTR {
-			return nil, &fs.PathError{Op: "stat", Path: f.name, Err: err}
+			return &fs.PathError{Op: "stat", Path: f.name, Err: err}
 		}
 	}
 }
