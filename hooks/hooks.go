@@ -1,10 +1,11 @@
-// Package hooks holds the scripts that git runs after it has changed a worktree, in the form in
-// which internal/hook writes them into a hooks folder. They are for git older than 2.54; newer git
+// Package hooks holds the scripts that git runs after it has changed a worktree and before it pushes
+// or takes a push, in the form in which internal/hook writes them into a hooks folder. They are for git older than 2.54; newer git
 // runs `git model-sign hook` from its configuration and needs no script.
 //
 // A script is POSIX sh (Git for Windows runs it too) and hands over to the program at once: what
-// a hook decides is decided in Go. The lines between the two markers may also stand at the end of
-// somebody else's hook, so they neither end that script nor change its exit status when all is well.
+// a hook decides is decided in Go. The lines between the two markers may also stand in somebody
+// else's hook, so they neither end that script nor change its exit status when all is well: at its
+// end, or at its beginning where git gives the hook something to read that both must get.
 package hooks
 
 import (
@@ -19,7 +20,7 @@ const (
 	End   = "# git-model-sign end"
 )
 
-//go:embed post-checkout post-merge post-rewrite post-index-change
+//go:embed post-checkout post-merge post-rewrite post-index-change pre-push pre-receive
 var scripts embed.FS
 
 // Script returns the whole script for a git hook, for example "post-checkout".

@@ -14,7 +14,11 @@ import (
 )
 
 func setupInstall(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
-	return setupHooks(flags, t, hook.Install)
+	server := flags.Bool("server", false, "check what is pushed to here (pre-receive), instead of what lands in worktrees")
+	return setupHooks(flags, t, func(ctx context.Context, o hook.InstallOptions) (*hook.Result, error) {
+		o.Server = *server
+		return hook.Install(ctx, o)
+	})
 }
 
 func setupUninstall(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -118,9 +119,9 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// installHooks configures a hook for each event.
-func (c configFile) installHooks(ctx context.Context, command command, r *Result) error {
-	for _, event := range verifying() {
+// installHooks configures a hook for each of the events.
+func (c configFile) installHooks(ctx context.Context, command command, events []Event, r *Result) error {
+	for _, event := range events {
 		name, want := "hook."+hookName(event), command.line(event)
 		line, set, err := c.get(ctx, name+".command")
 		if err != nil {
@@ -151,7 +152,7 @@ func (c configFile) installHooks(ctx context.Context, command command, r *Result
 
 // uninstallHooks takes the configured hooks out again.
 func (c configFile) uninstallHooks(ctx context.Context, r *Result) error {
-	for _, event := range verifying() {
+	for _, event := range slices.Concat(atClients(), atServers()) {
 		name := "hook." + hookName(event)
 		line, set, err := c.get(ctx, name+".command")
 		if err != nil {

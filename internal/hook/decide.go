@@ -23,8 +23,8 @@ func Decide(event Event, args []string, gitDir string) (run bool, err error) {
 	case PostRewrite:
 		// An amended commit leaves the worktree as it is. At the end of a rebase its state is still there.
 		return !slices.Equal(args, []string{"amend"}), nil
-	case PostIndexChange:
-		return false, nil
+	case PostIndexChange, PrePush, PreReceive:
+		return false, nil // nothing lands in a worktree
 	}
 	return false, fmt.Errorf("%w: %q", ErrEvent, event)
 }

@@ -40,7 +40,7 @@ type Check struct {
 }
 
 // Doctor says whether models are verified, and what is in the way. It ends with the proof: a signed scratch
-// repository is cloned with the configuration as it is, and again with a changed file. Everything
+// repository is cloned with the configuration as it is, and again with a changed file, and pushed. Everything
 // happens in a temporary folder that is removed; nothing of the user's is changed. The error is for what keeps it from looking at all.
 func Doctor(ctx context.Context, o DoctorOptions) ([]Check, error) {
 	dir, err := filepath.Abs(o.Dir)
@@ -59,7 +59,7 @@ func Doctor(ctx context.Context, o DoctorOptions) ([]Check, error) {
 	}
 	switch {
 	case d.command == command{}:
-	case len(d.installed) == 0:
+	case len(d.installed)+len(d.servers) == 0:
 		d.add("clone", Fail, "git does not call git-model-sign, so nothing is verified", "git model-sign install")
 	default:
 		return d.checks, d.prove(ctx)
@@ -74,7 +74,8 @@ type doctor struct {
 	configured bool    // git has configured hooks
 	command    command // zero if hooks cannot call the program
 	lfs        string  // git-lfs's version, "" if it is not there
-	installed  []Scope
+	installed  []Scope // where the hooks of a client are
+	servers    []Scope // where that of a server is
 	checks     []Check
 }
 
@@ -131,22 +132,17 @@ func (d *doctor) checkHooks(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		look := s.lookAtFolder
-		if d.configured {
-			look = s.lookAtConfig
-		}
-		there, c, err := look(ctx, d.command)
+		there, c, err := d.checkEvents(ctx, s, atClients(), "git calls git-model-sign after a checkout, a merge and a rebase, and before a push")
 		if err != nil {
 			return err
 		}
 		if there {
 			d.installed = append(d.installed, scope)
 		}
-		if c.State == "" && there {
-			c = Check{State: OK, Detail: "git calls git-model-sign after a checkout, a merge and a rebase"}
-		}
-		if c.State != "" {
-			d.add("hooks ("+string(scope)+")", c.State, c.Detail, c.Hint)
+		if received, _, err := d.checkEvents(ctx, s, atServers(), "git calls git-model-sign for what is pushed to here"); err != nil {
+			return err
+		} else if received {
+			d.servers = append(d.servers, scope)
 		}
 		if scope == Local && !there && c.State == "" && !d.configured && len(d.installed) > 0 {
 			d.add("hooks (local)", Warn, "this repository is older than the installation and has no hooks", "git model-sign install --local")
@@ -158,10 +154,46 @@ func (d *doctor) checkHooks(ctx context.Context) error {
 	return nil
 }
 
+// checkEvents looks for the hooks of a client or a server in one scope. What is said if all is well is fine.
+func (d *doctor) checkEvents(ctx context.Context, s *setup, events []Event, fine string) (there bool, c Check, err error) {
+	s.events = events
+	look := s.lookAtFolder
+	if d.configured {
+		look = s.lookAtConfig
+	}
+	there, c, err = look(ctx, d.command)
+	if err != nil {
+		return false, c, err
+	}
+	name := "hooks"
+	if slices.Equal(events, atServers()) {
+		if !there {
+			return false, Check{}, nil // nobody has to have them
+		}
+		name = "received pushes"
+	}
+	if c.State == "" && there {
+		c = Check{State: OK, Detail: fine}
+	}
+	if c.State != "" {
+		d.add(name+" ("+string(s.Scope)+")", c.State, c.Detail, c.Hint)
+	}
+	return there, c, nil
+}
+
+// again is the command that puts what is in a scope right.
+func (s *setup) again() string {
+	command := "git model-sign install --" + string(s.Scope)
+	if slices.Equal(s.events, atServers()) {
+		command += " --server"
+	}
+	return command
+}
+
 // lookAtConfig looks for configured hooks.
 func (s *setup) lookAtConfig(ctx context.Context, c command) (there bool, found Check, err error) {
 	var gaps []string
-	for _, event := range verifying() {
+	for _, event := range s.events {
 		name := "hook." + hookName(event)
 		line, set, err := s.file.get(ctx, name+".command")
 		if err != nil {
@@ -182,14 +214,13 @@ func (s *setup) lookAtConfig(ctx context.Context, c command) (there bool, found 
 		there = there || set
 	}
 	if there && len(gaps) > 0 {
-		found = Check{State: Warn, Detail: strings.Join(gaps, "; "), Hint: "git model-sign install --" + string(s.Scope)}
+		found = Check{State: Warn, Detail: strings.Join(gaps, "; "), Hint: s.again()}
 	}
 	return there, found, nil
 }
 
 // lookAtFolder looks for scripts, and whether Install would change anything about them.
 func (s *setup) lookAtFolder(ctx context.Context, c command) (there bool, found Check, err error) {
-	again := "git model-sign install --" + string(s.Scope)
 	if c, err := s.overruled(ctx); err != nil || c.State != "" {
 		return false, c, err
 	}
@@ -201,7 +232,7 @@ func (s *setup) lookAtFolder(ctx context.Context, c command) (there bool, found 
 	if err != nil {
 		return false, Check{}, err
 	}
-	f := &folder{path: p.hooks, command: c, worktree: p.worktree}
+	f := &folder{path: p.hooks, events: s.events, command: c, worktree: p.worktree}
 	if p.project {
 		err := f.byHand(s.result)
 		if errors.As(err, &refused) {
@@ -209,9 +240,11 @@ func (s *setup) lookAtFolder(ctx context.Context, c command) (there bool, found 
 		}
 		return err == nil, Check{}, err
 	}
-	if there, err = f.remains(); err != nil {
+	ours, err := f.remains()
+	if err != nil {
 		return false, Check{}, err
 	}
+	there = slices.ContainsFunc(ours, func(e Event) bool { return slices.Contains(s.events, e) })
 	if f.lfs, err = lfsTexts(ctx); err != nil {
 		return false, Check{}, err
 	}
@@ -221,16 +254,16 @@ func (s *setup) lookAtFolder(ctx context.Context, c command) (there bool, found 
 	}
 	if !there {
 		// Lines that were added by hand are not marked; they are there where nothing is left to do for an event.
-		there = len(changes)+len(clashes) < len(verifying())
+		there = len(changes)+len(clashes) < len(s.events)
 	}
 	switch unnamed := p.template != nil && !p.set; {
 	case !there:
 	case unnamed:
-		found = Check{State: Warn, Detail: p.template.path + " is there, but " + templateKey + " does not name it", Hint: again}
+		found = Check{State: Warn, Detail: p.template.path + " is there, but " + templateKey + " does not name it", Hint: s.again()}
 	case len(clashes) > 0:
 		found = Check{State: Warn, Detail: clashes[0].path + " " + clashes[0].reason, Hint: clashes[0].add}
 	case len(changes) > 0:
-		found = Check{State: Warn, Detail: changes[0].path + " is not as it has to be, for this program and this git-lfs", Hint: again}
+		found = Check{State: Warn, Detail: changes[0].path + " is not as it has to be, for this program and this git-lfs", Hint: s.again()}
 	}
 	return there, found, nil
 }

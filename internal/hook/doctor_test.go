@@ -121,7 +121,7 @@ func TestDoctorOnScripts(t *testing.T) {
 			h.t.Setenv("GIT_TEMPLATE_DIR", filepath.Join(h.root, "none"))
 		}, "clone", Fail, "without a word"},
 		{"a line by hand", func(h *home, r string) {
-			for _, event := range verifying() {
+			for _, event := range atClients() {
 				h.writeMode(hookIn(r, string(event)), "#!/bin/sh\ngit model-sign hook "+string(event)+" \"$@\"\nexit\n", 0o755)
 			}
 		}, "hooks (local)", OK, ""},

@@ -8,12 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // folder is a folder of hooks, one script an event.
 type folder struct {
 	path string // absolute
+	// events are those to be called for. Our lines for others are left as they are.
+	events []Event
 	// command calls the program; lfs is git-lfs's text for its events, empty where there is no git-lfs.
 	command command
 	lfs     map[Event][]byte
@@ -23,7 +26,7 @@ type folder struct {
 
 // scripted are the events that have a script in a hooks folder. The last only mends the
 // others, and is left out where somebody uses it already.
-func scripted() []Event { return append(verifying(), PostIndexChange) }
+func scripted() []Event { return slices.Concat(atClients(), atServers(), []Event{PostIndexChange}) }
 
 // maxScript bounds what is read of a hook, in bytes. Nobody's hook is longer.
 const maxScript = 1 << 20
@@ -50,7 +53,7 @@ func (f *folder) line(event Event) string { return f.command.line(event) + ` "$@
 // install works out what is to be written so that every event calls us. It writes nothing.
 func (f *folder) install() (changes []change, clashes []clash, notes []string, err error) {
 	folders := missing(f.path)
-	for _, event := range verifying() {
+	for _, event := range f.events {
 		c, bad, err := f.installOne(event, folders)
 		switch {
 		case err != nil:
@@ -62,8 +65,8 @@ func (f *folder) install() (changes []change, clashes []clash, notes []string, e
 		}
 	}
 	ours, err := f.remains()
-	if err != nil || !ours && len(changes) == 0 {
-		return changes, clashes, nil, err // all lines were added by hand: nothing can be mended
+	if err != nil || !slices.Contains(f.events, PostCheckout) || len(ours) == 0 && len(changes) == 0 {
+		return changes, clashes, nil, err // nothing that git-lfs has too, or all lines were added by hand: nothing can be mended
 	}
 	c, bad, err := f.installOne(PostIndexChange, folders)
 	switch {
@@ -104,7 +107,7 @@ func (f *folder) installOne(event Event, folders int) (*change, *clash, error) {
 	}
 	reason := ""
 	if !isLFS(event, s.before) {
-		reason = unfit(s.before)
+		reason = unfit(event, s.before)
 	}
 	if isLefthook(s.before) {
 		if lefthookCalls(f.worktree, event) {
@@ -131,27 +134,45 @@ func (f *folder) create(event Event, path string, folders int) (*change, error) 
 
 // fresh is a script of our own.
 func (f *folder) fresh(event Event) (*script, error) {
-	b, err := body(event, f.command)
+	text, ok := f.lfs[event]
+	b, err := body(event, f.command, ok)
 	if err != nil {
 		return nil, err
 	}
-	text, ok := f.lfs[event]
 	if !ok {
 		return &script{before: []byte(shebang), ours: &lines{origin: newPlain, body: b}}, nil
 	}
-	text = append(bytes.TrimSpace(text), '\n')
-	return &script{before: text, ours: &lines{origin: newLFS, pad: padFor(text), body: b}}, nil
+	return besideLFS(event, append(bytes.TrimSpace(text), '\n'), newLFS, b), nil
 }
 
-// add puts our lines at the end of somebody's script.
+// besideLFS puts our lines behind git-lfs's text.
+func besideLFS(event Event, text []byte, o origin, body []byte) *script {
+	l := &lines{origin: o, body: body}
+	if !event.reads() {
+		l.pad, l.newline = padFor(text), !bytes.HasSuffix(text, []byte("\n"))
+		return &script{before: text, ours: l}
+	}
+	call := bytes.TrimRight(text, " \t\r\n")
+	l.pad, l.noRefs = padFor(call), true
+	return &script{before: call, after: text[len(call):], ours: l}
+}
+
+// add puts our lines into somebody's script: at its end, or at its beginning where they give on what they read.
 func (f *folder) add(event Event, path string, s *script, info fs.FileInfo) (*change, error) {
-	b, err := body(event, f.command)
+	lfs := isLFS(event, s.before)
+	b, err := body(event, f.command, lfs)
 	if err != nil {
 		return nil, err
 	}
-	s.ours = &lines{origin: added, body: b, newline: !bytes.HasSuffix(s.before, []byte("\n"))}
-	if isLFS(event, s.before) {
-		s.ours.pad = padFor(s.before)
+	switch {
+	case lfs:
+		s = besideLFS(event, s.before, added, b)
+	case event.reads():
+		first := bytes.IndexByte(s.before, '\n') + 1
+		s.before, s.after = s.before[:first:first], s.before[first:]
+		s.ours = &lines{origin: added, body: b}
+	default:
+		s.ours = &lines{origin: added, body: b, newline: !bytes.HasSuffix(s.before, []byte("\n"))}
 	}
 	return &change{path: path, content: s.bytes(), perm: info.Mode().Perm(), what: "added our lines to " + path}, nil
 }
@@ -162,10 +183,6 @@ func (f *folder) refresh(event Event, path string, s *script, info fs.FileInfo) 
 		return nil, nil
 	}
 	old, perm := s.bytes(), info.Mode().Perm()
-	b, err := body(event, f.command)
-	if err != nil {
-		return nil, err
-	}
 	if s.pristine(event) && !f.keepsLFS(event, s) {
 		anew, err := f.fresh(event)
 		if err != nil {
@@ -173,6 +190,10 @@ func (f *folder) refresh(event Event, path string, s *script, info fs.FileInfo) 
 		}
 		anew.ours.folders = s.ours.folders
 		s, perm = anew, perm|0o111
+	}
+	b, err := body(event, f.command, isLFS(event, s.before))
+	if err != nil {
+		return nil, err
 	}
 	s.ours.body = b
 	if now := s.bytes(); !bytes.Equal(now, old) || perm != info.Mode().Perm() {
@@ -231,10 +252,21 @@ func (f *folder) takeOut(event Event, path string, s *script, info fs.FileInfo) 
 	return change{path: path, content: s.rest(), perm: info.Mode().Perm(), what: "took our lines out of " + path}
 }
 
-// remains says whether anything of ours is in the folder.
-func (f *folder) remains() (bool, error) {
-	changes, _, notes, err := f.uninstall()
-	return len(changes)+len(notes) > 0, err
+// remains lists the events for which anything of ours is in the folder.
+func (f *folder) remains() ([]Event, error) {
+	var found []Event
+	for _, event := range scripted() {
+		for _, suffix := range []string{"", preCommitSuffix, lefthookSuffix} {
+			s, _, err := readScript(filepath.Join(f.path, string(event)+suffix))
+			if err != nil && !errors.Is(err, errMarks) {
+				return nil, err
+			}
+			if (err != nil || s.ours != nil) && !slices.Contains(found, event) {
+				found = append(found, event)
+			}
+		}
+	}
+	return found, nil
 }
 
 // apply makes changes. Each file is written whole or not at all.

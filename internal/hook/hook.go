@@ -1,5 +1,5 @@
-// Package hook has git call git-model-sign when a clone, a checkout, a merge or a rebase ends, and
-// says what such a call means.
+// Package hook has git call git-model-sign when a clone, a checkout, a merge or a rebase ends and before
+// a push is sent or taken, and says what such a call means.
 //
 // There are two ways to be called. Git 2.54 and newer run hooks that are named in the configuration
 // (config.go); they stand beside every other hook and nothing can clash. Older git runs one script
@@ -27,12 +27,20 @@ const (
 	PostCheckout Event = "post-checkout" // clone, checkout, switch, worktree add, submodule update
 	PostMerge    Event = "post-merge"    // merge, pull
 	PostRewrite  Event = "post-rewrite"  // the end of a rebase; also commit --amend, which is nothing to us
+	PrePush      Event = "pre-push"      // push, before anything is sent
+	PreReceive   Event = "pre-receive"   // where a push arrives, before any ref is changed
 	// PostIndexChange is called for no verification but for [Repair], from a hooks folder only.
 	PostIndexChange Event = "post-index-change"
 )
 
-// verifying are the events at whose end a worktree is verified.
-func verifying() []Event { return []Event{PostCheckout, PostMerge, PostRewrite} }
+// atClients are the events of those who clone, work and push; atServers those of where pushes arrive.
+func atClients() []Event { return []Event{PostCheckout, PostMerge, PostRewrite, PrePush} }
+
+func atServers() []Event { return []Event{PreReceive} }
+
+// reads says whether git gives the hook something to read, which must be given on to whatever stands in
+// the same script.
+func (e Event) reads() bool { return e == PrePush || e == PreReceive }
 
 // Scope is the configuration scope that an installation belongs to, as git config names it.
 type Scope string

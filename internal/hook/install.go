@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,9 @@ import (
 type InstallOptions struct {
 	// Scope is Global if empty.
 	Scope Scope
+	// Server installs the hook of those who receive pushes, and leaves the others as they are. Without it those of
+	// clients are installed and, where Local is a bare repository, that of a server too. Uninstall takes out all of them.
+	Server bool
 	// Dir is a folder of the repository for Local; "" is the current one.
 	Dir string
 	// Executable is the absolute path of the program that hooks are to call.
@@ -29,7 +33,8 @@ type setup struct {
 	InstallOptions
 	git        git
 	file       configFile
-	configured bool // git has configured hooks
+	events     []Event // those to be called for
+	configured bool    // git has configured hooks
 	result     *Result
 }
 
@@ -41,7 +46,10 @@ func newSetup(ctx context.Context, o InstallOptions) (*setup, error) {
 	default:
 		return nil, refuse("", "unknown scope %q: it is local, global or system", o.Scope)
 	}
-	s := &setup{InstallOptions: o, result: &Result{Scope: o.Scope}}
+	s := &setup{InstallOptions: o, events: atClients(), result: &Result{Scope: o.Scope}}
+	if o.Server {
+		s.events = atServers()
+	}
 	if o.Scope == Local {
 		dir, err := filepath.Abs(o.Dir)
 		if err != nil {
@@ -55,14 +63,18 @@ func newSetup(ctx context.Context, o InstallOptions) (*setup, error) {
 		return nil, err
 	}
 	if o.Scope == Local {
-		if _, err := s.git.output(ctx, "rev-parse", "--git-dir"); err != nil {
+		bare, err := s.git.output(ctx, "rev-parse", "--is-bare-repository")
+		if err != nil {
 			return nil, refuse("go to the repository, or leave out --local", "install for one repository: %w", err)
+		}
+		if bare == "true" && !o.Server {
+			s.events = append(s.events, atServers()...)
 		}
 	}
 	return s, nil
 }
 
-// Install has git call the program when a clone, a checkout, a merge or a rebase ends. Where one hook
+// Install has git call the program for the events of a client or a server. Where one hook
 // cannot be added nothing is changed, and the error is an [Error] that says what to do.
 //
 // Where everything is as it has to be nothing is written. Where git has become new enough for
@@ -96,27 +108,33 @@ func Install(ctx context.Context, o InstallOptions) (*Result, error) {
 // installConfigured installs configured hooks, and takes out scripts from the days of an older git.
 func (s *setup) installConfigured(ctx context.Context, command command) error {
 	s.result.Mechanism = ConfigHooks
-	if err := s.file.installHooks(ctx, command, s.result); err != nil {
-		return err
-	}
 	places, err := s.places(ctx)
 	if err != nil {
 		return err
 	}
+	events, scripts := s.events, false
 	for _, p := range places {
-		switch there, err := (&folder{path: p.hooks}).remains(); {
-		case err != nil:
+		there, err := (&folder{path: p.hooks}).remains()
+		if err != nil {
 			return err
-		case there:
-			// In the order of Uninstall: the pages may lie in folders that were made for the scripts. They are
-			// put back afterwards.
-			if err := s.uninstallPages(ctx); err != nil {
-				return err
+		}
+		scripts = scripts || len(there) > 0
+		for _, event := range slices.Concat(atClients(), atServers()) {
+			// What a script did for a server must not end because a client is installed, or the other way round.
+			if slices.Contains(there, event) && !slices.Contains(events, event) {
+				events = append(slices.Clip(events), event)
 			}
-			return s.uninstallFolders(ctx)
 		}
 	}
-	return nil
+	if err := s.file.installHooks(ctx, command, events, s.result); err != nil || !scripts {
+		return err
+	}
+	// In the order of Uninstall: the pages may lie in folders that were made for the scripts. They are
+	// put back afterwards.
+	if err := s.uninstallPages(ctx); err != nil {
+		return err
+	}
+	return s.uninstallFolders(ctx)
 }
 
 // installFolder installs scripts.
@@ -126,7 +144,7 @@ func (s *setup) installFolder(ctx context.Context, command command) error {
 		return err
 	}
 	s.result.Mechanism = place.mechanism
-	f := &folder{path: place.hooks, command: command, worktree: place.worktree}
+	f := &folder{path: place.hooks, events: s.events, command: command, worktree: place.worktree}
 	if place.project {
 		return f.byHand(s.result)
 	}
@@ -186,7 +204,7 @@ func refuseClashes(clashes []clash) error {
 // byHand looks for our lines in hooks that are part of a project, which we do not touch.
 func (f *folder) byHand(r *Result) error {
 	var clashes []clash
-	for _, event := range verifying() {
+	for _, event := range f.events {
 		path, reason := filepath.Join(f.path, string(event)), "is part of the project"
 		if isHusky(f.path) {
 			path, reason = filepath.Join(filepath.Dir(f.path), string(event)), "is where husky looks for this hook"
@@ -312,7 +330,7 @@ func Repair(ctx context.Context, o RepairOptions) error {
 	if path = filepath.FromSlash(path); !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	f := &folder{path: path, command: command}
+	f := &folder{path: path, events: atClients(), command: command}
 	if own, _, err := readScript(filepath.Join(path, string(PostIndexChange))); err != nil || own.ours == nil {
 		return err
 	}
@@ -323,6 +341,8 @@ func Repair(ctx context.Context, o RepairOptions) error {
 	if err != nil {
 		return err
 	}
+	// git-lfs begins with the hook before a push, and stops there where it finds ours without its text.
+	came := !callsLFS(filepath.Join(path, string(PrePush)), string(PrePush)) && lfsWorks(ctx, dir)
 	var ours []change
 	for _, c := range changes {
 		if s, info, err := readScript(c.path); err == nil && (info == nil || s.ours != nil || isLFS(eventOf(c.path), s.before)) {
@@ -332,7 +352,7 @@ func Repair(ctx context.Context, o RepairOptions) error {
 	if err := apply(ours, &Result{}); err != nil {
 		return err
 	}
-	if len(lostLFS(path)) > 0 {
+	if len(lostLFS(path)) > 0 || came && callsLFS(filepath.Join(path, string(PrePush)), string(PrePush)) {
 		// It stopped at a script of ours that it could not take for its own.
 		_, err = git{dir: dir}.output(ctx, "lfs", "update")
 	}

@@ -18,7 +18,17 @@ import (
 // on the machine our scripts for its events begin with its text, then comes white space, then our lines. Its
 // hook runs, ours runs, and it takes the script for its own: it leaves it alone while its text stays the
 // same, and writes over it when a new version has a new one. That is repaired, see [Repair].
+//
+// Before a push git-lfs would read the list of refs that we need as well. Its call is the last line of its text, so
+// there the white space goes on in the same line and ends in a redirection, [noRefs]: that call reads
+// nothing and does nothing. Our lines read the list, and call git-lfs again with it, see [callLFS].
 const lfsReads = 1024
+
+// noRefs ends the line in which git-lfs's text calls it, where our lines read what git gives.
+const noRefs = "</dev/null\n"
+
+// callLFS is the line of ours that calls git-lfs instead.
+func callLFS(event Event) string { return fmt.Sprintf("git lfs %s \"$@\"\n", event) }
 
 // padding is white space, in lines that an editor can show.
 func padding(n int) string {
@@ -78,7 +88,7 @@ func parseLFS(printed string) map[Event][]byte {
 			text.WriteString(line)
 			continue
 		}
-		for _, event := range []Event{PostCheckout, PostMerge} {
+		for _, event := range []Event{PostCheckout, PostMerge, PrePush} {
 			if isLFS(event, text.Bytes()) {
 				texts[event] = bytes.Clone(text.Bytes())
 			}
@@ -88,9 +98,21 @@ func parseLFS(printed string) map[Event][]byte {
 	return texts
 }
 
+// lfsWorks says whether git-lfs has done anything in the repository of a folder: it keeps a folder of its own there.
+func lfsWorks(ctx context.Context, dir string) bool {
+	common, err := git{dir: dir}.output(ctx, "rev-parse", "--git-common-dir")
+	if err != nil {
+		return false
+	}
+	if common = filepath.FromSlash(common); !filepath.IsAbs(common) {
+		common = filepath.Join(dir, common)
+	}
+	return folderExists(filepath.Join(common, "lfs"))
+}
+
 // lfsAtHome says whether git-lfs has put its other hooks into a folder, so that it counts on all four.
 func lfsAtHome(folder string) bool {
-	for _, event := range []Event{"pre-push", "post-commit"} {
+	for _, event := range []Event{PrePush, "post-commit"} {
 		if content, err := readSmall(filepath.Join(folder, string(event))); err == nil && isLFS(event, content) {
 			return true
 		}

@@ -162,7 +162,7 @@ func TestLFSComesAndGoes(t *testing.T) {
 	h.git(h.root, "clone", "-q", source, "clone")
 	h.expect([]string{"post-checkout 1 run"})
 	h.lfsContent(filepath.Join(h.root, "clone"))
-	if r := h.install(o); len(r.Done) != 2 || !callsLFS(hook, "post-checkout") {
+	if r := h.install(o); len(r.Done) != 3 || !callsLFS(hook, "post-checkout") {
 		t.Errorf("the second install has not noticed git-lfs: %q", r.Done)
 	}
 
@@ -172,7 +172,7 @@ func TestLFSComesAndGoes(t *testing.T) {
 	if callsLFS(filepath.Join(h.root, "plain clone", ".git", "hooks", "post-checkout"), "post-checkout") {
 		t.Error("the clone calls git-lfs, and it is not there")
 	}
-	if r := h.install(o); len(r.Done) != 2 || callsLFS(hook, "post-checkout") {
+	if r := h.install(o); len(r.Done) != 3 || callsLFS(hook, "post-checkout") {
 		t.Errorf("the third install has not noticed that git-lfs is gone: %q", r.Done)
 	}
 }
@@ -206,7 +206,7 @@ func TestParseLFS(t *testing.T) {
 	printed := "Add the following to '.git/hooks/pre-push':\n\n" + indented("pre-push") +
 		"\n\nFügen Sie hinzu:\r\n\r\n" + strings.ReplaceAll(indented("post-checkout"), "\n", "\r\n") + "\n\n\t#!/bin/sh\n\tsomething else\n\n" + indented("post-merge")
 	texts := parseLFS(printed)
-	if len(texts) != 2 {
+	if len(texts) != 3 {
 		t.Fatalf("got %d texts: %q", len(texts), texts)
 	}
 	for event, text := range texts {

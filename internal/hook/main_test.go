@@ -89,7 +89,7 @@ func standInHook(ctx context.Context, event Event, args []string) int {
 		return report(err)
 	}
 	c := call{Event: event, Args: args, Dir: dir, GitDir: os.Getenv("GIT_DIR"), Run: run}
-	if event == PostRewrite {
+	if event == PostRewrite || event.reads() {
 		stdin, err := io.ReadAll(os.Stdin)
 		if err != nil {
 			return report(err)
@@ -99,7 +99,43 @@ func standInHook(ctx context.Context, event Event, args []string) int {
 	if err := writeCall(c); err != nil {
 		return report(err)
 	}
+	if event.reads() {
+		return standInRefs(ctx, c.Stdin)
+	}
 	return standInVerdict(ctx, dir, run)
+}
+
+// standInRefs checks the commits of a push: the second word of each line is one, or its first before another.
+func standInRefs(ctx context.Context, refs string) int {
+	if os.Getenv("STANDIN_EXIT") == "7" {
+		return 7
+	}
+	for line := range strings.Lines(refs) {
+		words := strings.Fields(line)
+		if len(words) < 3 {
+			continue
+		}
+		signature, err := git{}.output(ctx, "cat-file", "blob", words[1]+":model.sig")
+		if err != nil {
+			continue
+		}
+		weights, err := git{}.output(ctx, "cat-file", "blob", words[1]+":weights.bin")
+		if digest := strings.TrimSpace(signature); err != nil || digest != standInDigest(weights) {
+			fmt.Fprintln(os.Stderr, "stand-in: weights.bin is not as signed")
+			return 1
+		}
+	}
+	return 0
+}
+
+// standInDigest is what a signature says of weights, which a pointer names where git-lfs keeps them. Their last line end
+// is missing.
+func standInDigest(weights string) string {
+	if _, oid, ok := strings.Cut(weights, "oid sha256:"); ok {
+		oid, _, _ = strings.Cut(oid, "\n")
+		return oid
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(weights+"\n")))
 }
 
 func writeCall(c call) error {

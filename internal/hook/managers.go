@@ -37,7 +37,11 @@ func isLefthook(content []byte) bool {
 
 // lefthookLines are what calls us in lefthook's configuration.
 func lefthookLines(c command, event Event) string {
-	return "  " + string(event) + ":\n    commands:\n      git-model-sign:\n        run: " + c.line(event) + " {0}"
+	lines := "  " + string(event) + ":\n    commands:\n      git-model-sign:\n        run: " + c.line(event) + " {0}"
+	if event.reads() {
+		lines += "\n        use_stdin: true"
+	}
+	return lines
 }
 
 // lefthookCalls says whether lefthook is configured to call us for an event.

@@ -58,7 +58,7 @@ var refusals = []struct {
 		h.writeMode(filepath.Join(r, ".husky", "_", "post-checkout"), "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"", 0o755)
 		h.git(r, "config", "core.hooksPath", ".husky/_")
 	}, ".husky/post-checkout", func(h *home, r string) {
-		for _, event := range verifying() {
+		for _, event := range atClients() {
 			h.write(filepath.Join(r, ".husky", string(event)), "git model-sign hook "+string(event)+" \"$@\"\n")
 		}
 	}},
@@ -66,7 +66,7 @@ var refusals = []struct {
 		h.writeMode(filepath.Join(r, "tools", "hooks", "pre-commit"), userScript, 0o755)
 		h.git(r, "config", "core.hooksPath", "tools/hooks")
 	}, "tools/hooks/post-merge", func(h *home, r string) {
-		for _, event := range verifying() {
+		for _, event := range atClients() {
 			h.writeMode(filepath.Join(r, "tools", "hooks", string(event)), "#!/bin/sh\ngit model-sign hook "+string(event)+" \"$@\"\n", 0o755)
 		}
 	}},

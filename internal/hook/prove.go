@@ -45,6 +45,23 @@ func (d *doctor) prove(ctx context.Context) (err error) {
 		}
 		return ctx.Err()
 	}
+	if len(d.installed) > 0 {
+		if err := p.proveClones(ctx); err != nil {
+			return err
+		}
+		if err := p.provePush(ctx); err != nil {
+			return err
+		}
+	}
+	if len(d.servers) > 0 {
+		return p.proveReceived(ctx)
+	}
+	return nil
+}
+
+// proveClones clones the repository, changes a file in it, and clones it again.
+func (p *proof) proveClones(ctx context.Context) error {
+	d := p.doctor
 	code, said, err := p.clone(ctx, "as-signed")
 	if err != nil {
 		return err
@@ -57,7 +74,7 @@ func (d *doctor) prove(ctx context.Context) (err error) {
 	if err := p.checkProofLFS(ctx); err != nil {
 		return err
 	}
-	if err := p.commit(ctx, "weights.bin", []byte("changed after it was signed\n")); err != nil {
+	if err := p.change(ctx); err != nil {
 		return err
 	}
 	code, said, err = p.clone(ctx, "changed")
@@ -71,6 +88,81 @@ func (d *doctor) prove(ctx context.Context) (err error) {
 	default:
 		d.add("clone", OK, "a signed model was verified: "+good, "")
 		d.add("tampering", OK, "a changed model was refused: "+headline(said), "")
+	}
+	return nil
+}
+
+// change commits a file that is not as it was signed.
+func (p *proof) change(ctx context.Context) error {
+	return p.commit(ctx, "weights.bin", []byte("changed after it was signed\n"))
+}
+
+// provePush pushes from both clones, as the user would.
+func (p *proof) provePush(ctx context.Context) error {
+	target := filepath.Join(p.root, "pushed.git")
+	if _, err := (git{dir: p.root, env: p.source.env}).output(ctx, "init", "-q", "--bare", "--template=", target); err != nil {
+		return err
+	}
+	push := func(clone, branch string) (int, string, error) {
+		return p.run(ctx, filepath.Join(p.root, clone), []string{"push", "-q", filepath.ToSlash(target), "HEAD:refs/heads/" + branch})
+	}
+	if !folderExists(filepath.Join(p.root, "changed")) {
+		return nil // what kept it from being cloned has been told
+	}
+	code, said, err := push("as-signed", "as-signed")
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		p.add("push", Fail, fmt.Sprintf("a signed model was not pushed, exit status %d: %s", code, said), "")
+		return nil
+	}
+	code, said, err = push("changed", "changed")
+	switch {
+	case err != nil:
+		return err
+	case code == 0:
+		p.add("push", Fail, "a changed model was pushed without a word: the hook did not check it", "git model-sign install")
+	default:
+		p.add("push", OK, "a changed model was not pushed: "+headline(said), "")
+	}
+	return nil
+}
+
+// proveReceived pushes a changed model, without the hooks of a client, to a repository with that of a server.
+func (p *proof) proveReceived(ctx context.Context) error {
+	target := filepath.Join(p.root, "received.git")
+	if code, said, err := p.run(ctx, p.root, []string{"init", "-q", "--bare", target}); code != 0 || err != nil {
+		return errors.Join(err, fmt.Errorf("making a scratch repository: %s", said))
+	}
+	if !slices.ContainsFunc(p.servers, func(s Scope) bool { return s != Local }) {
+		if _, err := Install(ctx, InstallOptions{Scope: Local, Server: true, Dir: target, Executable: p.Executable}); err != nil {
+			return err
+		}
+	}
+	push := func() (int, string, error) {
+		return p.run(ctx, p.source.dir, []string{"-c", "core.hooksPath=" + os.DevNull, "push", "-q", "--no-verify", filepath.ToSlash(target), "HEAD:refs/heads/main"})
+	}
+	if len(p.installed) == 0 {
+		code, said, err := push()
+		if err == nil && code == 0 {
+			err = p.change(ctx)
+		} else if err == nil {
+			p.add("received push", Fail, fmt.Sprintf("a signed model was not taken, exit status %d: %s", code, said), "")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	code, said, err := push()
+	switch {
+	case err != nil:
+		return err
+	case code == 0:
+		p.add("received push", Fail, "a changed model was taken without a word: the hook did not check it", "git model-sign install --server")
+	default:
+		p.add("received push", OK, "a changed model was not taken: "+headline(said), "")
 	}
 	return nil
 }

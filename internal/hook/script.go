@@ -23,6 +23,7 @@ type script struct {
 type lines struct {
 	origin  origin
 	pad     int  // white space before the first line that is ours as well, see lfs.go
+	noRefs  bool // behind that white space, and still in the line before it, stands noRefs
 	newline bool // a line end before that is ours: the script did not end with one
 	folders int  // how many levels of folders were made to hold the script
 	body    []byte
@@ -63,6 +64,12 @@ func parse(content []byte) (*script, error) {
 		return nil, err
 	}
 	s := &script{before: content[:start], after: rest[end+len(hooks.End)+1:], ours: l}
+	if l.noRefs {
+		if !bytes.HasSuffix(s.before, []byte(noRefs)) {
+			return nil, errMarks
+		}
+		s.before = s.before[:len(s.before)-len(noRefs)]
+	}
 	for n := l.pad; n > 0 && len(s.before) > 0 && isSpace(s.before[len(s.before)-1]); n-- {
 		s.before = s.before[:len(s.before)-1]
 	}
@@ -98,6 +105,8 @@ func parseHeader(header string, body []byte) (*lines, error) {
 			l.edited = value != sum(body)
 		case "newline":
 			l.newline = true
+		case "no-refs":
+			l.noRefs = true
 		case "pad", "folders":
 			n, err := strconv.Atoi(value)
 			if err != nil || n < 0 || n > 1<<16 {
@@ -129,7 +138,11 @@ func (s *script) bytes() []byte {
 			b.WriteByte('\n')
 			header += " newline"
 		}
-		if l.pad > 0 {
+		switch {
+		case l.noRefs:
+			b.WriteString(strings.Repeat(" ", l.pad) + noRefs)
+			header += fmt.Sprintf(" no-refs pad:%d", l.pad)
+		case l.pad > 0:
 			b.WriteString(padding(l.pad))
 			header += fmt.Sprintf(" pad:%d", l.pad)
 		}
@@ -161,8 +174,8 @@ func (s *script) pristine(event Event) bool {
 	return false
 }
 
-// body is what our lines do for an event, with the program called by c.
-func body(event Event, c command) ([]byte, error) {
+// body is what our lines do for an event, with the program called by c, behind git-lfs's text or not.
+func body(event Event, c command, lfs bool) ([]byte, error) {
 	whole, err := hooks.Script(string(event))
 	if err != nil {
 		return nil, err
@@ -171,6 +184,9 @@ func body(event Event, c command) ([]byte, error) {
 	text, _, _ := strings.Cut(rest, hooks.End+"\n")
 	text = strings.ReplaceAll(text, "command -v "+onPath.word+" ", "command -v "+c.word+" ")
 	text = strings.ReplaceAll(text, "\t"+onPath.run+" hook ", "\t"+c.run+" hook ")
+	if lfs && event.reads() {
+		text += callLFS(event)
+	}
 	return []byte(text), nil
 }
 
@@ -182,11 +198,14 @@ var (
 	leaves = regexp.MustCompile(`(?:^|[^\w.-])(?:exit|exec|return|kill)(?:[^\w-]|$)`)
 )
 
-// unfit says why our lines cannot stand at the end of somebody's script, or "" if they can. It errs on
-// the side of refusing: nobody's script is changed in what it does.
-func unfit(content []byte) string {
+// unfit says why our lines cannot stand in somebody's script, or "" if they can: at its end, or at its beginning
+// for an event whose hook reads. It errs on the side of refusing: nobody's script is changed in what it does.
+func unfit(event Event, content []byte) string {
 	if !shells.Match(content) {
 		return "is not a shell script"
+	}
+	if event.reads() {
+		return ""
 	}
 	for line := range strings.Lines(string(content)) {
 		line = strings.TrimSpace(line)

@@ -20,7 +20,7 @@ func TestUnfit(t *testing.T) {
 		"#!/usr/local/bin/zsh\nif true; then\n\techo x\nfi",
 	}
 	for _, s := range fit {
-		if reason := unfit([]byte(s)); reason != "" {
+		if reason := unfit(PostCheckout, []byte(s)); reason != "" {
 			t.Errorf("%q %s", s, reason)
 		}
 	}
@@ -32,7 +32,7 @@ func TestUnfit(t *testing.T) {
 		"#!/bin/sh\ncat <<EOF\nx\nEOF\n", "#!/bin/sh\necho x \\\n", "#!/bin/sh\necho x \\",
 	}
 	for _, s := range bad {
-		if unfit([]byte(s)) == "" {
+		if unfit(PostCheckout, []byte(s)) == "" {
 			t.Errorf("%q is taken for one that our lines can be added to", s)
 		}
 	}
@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range []command{onPath, {word: `'/a b/it'\''s'`, run: `'/a b/it'\''s'`}} {
-			text, err := body(event, c)
+			text, err := body(event, c, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +97,7 @@ func TestScripts(t *testing.T) {
 
 func mustBody(t *testing.T, event Event) []byte {
 	t.Helper()
-	b, err := body(event, onPath)
+	b, err := body(event, onPath, false)
 	if err != nil {
 		t.Fatal(err)
 	}
