@@ -1,0 +1,147 @@
+package gitrepo
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo/gittest"
+)
+
+// visits is what History finds, as lines `<subject>: <path> <what>`.
+func visits(t *testing.T, s *gittest.Sandbox, dir string, o HistoryOptions) []string {
+	t.Helper()
+	r, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err = r.History(t.Context(), o, func(v Visit) error {
+		subject := strings.TrimSpace(s.Git(dir, "log", "-1", "--format=%s", v.Commit))
+		if want := strings.TrimSpace(s.Git(dir, "log", "-1", "--format=%ct", v.Commit)); want != fmt.Sprint(v.Time.Unix()) {
+			t.Errorf("%s: committed at %v, want %s", subject, v.Time, want)
+		}
+		for _, p := range v.Paths {
+			what := "changed"
+			switch {
+			case p.Old == "":
+				what = "new"
+			case p.New == "":
+				what = "gone"
+			}
+			got = append(got, fmt.Sprintf("%s: %q %s", subject, p.Path, what))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// signedHistory makes a repository with a history of signatures.
+func signedHistory(s *gittest.Sandbox, args ...string) string {
+	dir := s.Init("history", map[string]string{"model.sig": "1", "a/model.sig": "1", "a*/model.sig": "1", "weights": "1"}, args...)
+	write := func(subject, name, content string) {
+		s.Write(dir, name, content)
+		s.CommitAll(dir, subject)
+	}
+	write("weights only", "weights", "2")
+	write("second", "model.sig", "2")
+	write("odd name", "a\nb/c.bin.sig", "1")
+	s.Git(dir, "checkout", "-q", "-b", "side")
+	write("side", "a/model.sig", "side")
+	s.Git(dir, "checkout", "-q", "main")
+	write("main", "a/model.sig", "main")
+	if _, err := s.TryGit(dir, "merge", "-q", "side"); err == nil {
+		s.Fatal("merged without a conflict")
+	}
+	write("evil merge", "a/model.sig", "neither")
+	s.Git(dir, "rm", "-q", "model.sig")
+	s.CommitAll(dir, "gone")
+	return dir
+}
+
+func TestHistory(t *testing.T) {
+	s := gittest.New(t)
+	dir := signedHistory(s)
+	bare := s.Path("bare.git")
+	s.Git(dir, "clone", "-q", "--bare", dir, bare)
+	for _, tt := range []struct {
+		name string
+		o    HistoryOptions
+		want []string
+	}{
+		{"everything", HistoryOptions{}, []string{
+			`gone: "model.sig" gone`, `evil merge: "a/model.sig" changed`, `main: "a/model.sig" changed`, `side: "a/model.sig" changed`,
+			`odd name: "a\nb/c.bin.sig" new`, `second: "model.sig" changed`,
+			`first: "a*/model.sig" new`, `first: "a/model.sig" new`, `first: "model.sig" new`}},
+		{"a folder", HistoryOptions{Under: "a"}, []string{
+			`evil merge: "a/model.sig" changed`, `main: "a/model.sig" changed`, `side: "a/model.sig" changed`, `first: "a/model.sig" new`}},
+		{"a folder whose name is a pattern", HistoryOptions{Under: "a*"}, []string{`first: "a*/model.sig" new`}},
+		{"a file", HistoryOptions{Under: "a\nb/c.bin"}, []string{`odd name: "a\nb/c.bin.sig" new`}},
+		{"a signature", HistoryOptions{Under: "model.sig"}, []string{`gone: "model.sig" gone`, `second: "model.sig" changed`, `first: "model.sig" new`}},
+		{"nothing", HistoryOptions{Under: "b"}, nil},
+		{"a range", HistoryOptions{Range: "main~2..main", Under: "model.sig"}, []string{`gone: "model.sig" gone`}},
+		{"a branch", HistoryOptions{Range: "side", Under: "a"}, []string{`side: "a/model.sig" changed`, `first: "a/model.sig" new`}},
+	} {
+		tt.o.Suffix = ".sig"
+		for _, dir := range []string{dir, bare} {
+			got := visits(t, s, dir, tt.o)
+			// Both sides of the merge are of the same second.
+			slices.Sort(got)
+			slices.Sort(tt.want)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%s in %s:\n got %q\nwant %q", tt.name, dir, got, tt.want)
+			}
+		}
+	}
+}
+
+func TestHistoryOfAnotherObjectFormat(t *testing.T) {
+	s := gittest.New(t)
+	s.NeedGit(2, 29, "SHA-256")
+	dir := signedHistory(s, "--object-format=sha256")
+	if got := visits(t, s, dir, HistoryOptions{Under: "model.sig", Suffix: ".sig"}); len(got) != 3 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestHistoryEnds(t *testing.T) {
+	s := gittest.New(t)
+	r, err := Open(t.Context(), signedHistory(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []error{ErrStop, errors.New("enough")} {
+		n := 0
+		err := r.History(t.Context(), HistoryOptions{Suffix: ".sig"}, func(Visit) error {
+			n++
+			return end
+		})
+		if n != 1 || end == ErrStop && err != nil || end != ErrStop && !errors.Is(err, end) {
+			t.Errorf("%v: %d calls, %v", end, n, err)
+		}
+	}
+	for _, bad := range []string{"--all", "nowhere", "HEAD..nowhere", "-1", "HEAD\n--all"} {
+		err := r.History(t.Context(), HistoryOptions{Range: bad, Suffix: ".sig"}, func(Visit) error { return nil })
+		if !errors.Is(err, ErrNoCommit) {
+			t.Errorf("%q: %v, want ErrNoCommit", bad, err)
+		}
+	}
+}
+
+func FuzzParseRaw(f *testing.F) {
+	id := strings.Repeat("1", 40)
+	f.Add(":100644 000000 " + id + " " + strings.Repeat("0", 40) + " D")
+	f.Add("::100644 100644 100644 " + id + " " + id + " " + id + " MM")
+	f.Add(":")
+	f.Fuzz(func(t *testing.T, record string) {
+		c, err := parseRaw(record)
+		if err == nil && (!strings.Contains(record, c.Old) || !strings.Contains(record, c.New)) {
+			t.Errorf("%q is read as %+v", record, c)
+		}
+	})
+}
