@@ -24,8 +24,11 @@ func setupHook(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 		}
 		t.Out, t.Prefix = t.Err, "model-sign: "
 		event := hook.Event(args[0])
-		if event == hook.PostIndexChange {
+		switch event {
+		case hook.PostIndexChange:
 			return repair(ctx)
+		case hook.PrePush, hook.PreReceive:
+			return checkPush(ctx, event, args[1:], t)
 		}
 		repo, err := gitrepo.Open(ctx, ".")
 		if err != nil {
@@ -54,6 +57,41 @@ func repair(ctx context.Context) error {
 	return nil
 }
 
+// checkPush checks what is about to be pushed, or was pushed here.
+func checkPush(ctx context.Context, event hook.Event, args []string, t *ui.Terminal) error {
+	updates, err := hook.ReadUpdates(event, os.Stdin)
+	if err != nil {
+		return ui.Usage("", "%w", err)
+	}
+	var tips []walk.Tip
+	for _, u := range updates {
+		if u.New != "" {
+			tips = append(tips, walk.Tip(u))
+		}
+	}
+	if len(tips) == 0 {
+		return nil
+	}
+	repo, err := gitrepo.Open(ctx, ".")
+	if err != nil {
+		return ui.Trouble("", "%w", err)
+	}
+	o, err := cli.PushOptions(ctx, repo, event == hook.PreReceive, args)
+	if err != nil {
+		return err
+	}
+	o.Terminal = t
+	return exit(walk.CheckPush(ctx, repo, tips, o))
+}
+
+// exit ends a hook that has said everything.
+func exit(code int, err error) error {
+	if err == nil && code != ui.ExitOK {
+		return cli.Exit(code)
+	}
+	return err
+}
+
 // verifyWorktree verifies every signature of a worktree by the policy in git config.
 func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Terminal) error {
 	config, err := cli.LoadConfig(ctx, repo)
@@ -75,11 +113,5 @@ func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Termina
 	}
 	code, err := walk.VerifyWorktree(ctx, repo, walk.WorktreeOptions{Policy: p, URL: config.URL, Hasher: hasher, Memory: memory, Terminal: t})
 	cache.Save(memory, t)
-	if err != nil {
-		return err
-	}
-	if code != ui.ExitOK {
-		return cli.Exit(code)
-	}
-	return nil
+	return exit(code, err)
 }

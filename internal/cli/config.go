@@ -41,7 +41,23 @@ func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) 
 
 // LoadConfigFor reads the configuration that holds for url.
 func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
-	values, together, err := gitrepo.ConfigURLMatch(ctx, dir(repo), "modelsign", url, policy.Groups()...)
+	return loadConfig(ctx, repo, url, func() (map[string][]string, []map[string][]string, error) {
+		return gitrepo.ConfigURLMatch(ctx, dir(repo), "modelsign", url, policy.Groups()...)
+	})
+}
+
+// LoadHookConfig is LoadConfigFor in a hook that git runs in a repository: what
+// that is configured with holds even if it has no worktree, as git has taken it
+// for a repository already.
+func LoadHookConfig(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
+	return loadConfig(ctx, repo, url, func() (map[string][]string, []map[string][]string, error) {
+		return repo.ConfigURLMatch(ctx, "modelsign", url, policy.Groups()...)
+	})
+}
+
+// loadConfig puts what read reads into a Config.
+func loadConfig(ctx context.Context, repo *gitrepo.Repository, url string, read func() (map[string][]string, []map[string][]string, error)) (*Config, error) {
+	values, together, err := read()
 	switch {
 	case errors.Is(err, gitrepo.ErrNoGit) && repo == nil:
 		return &Config{}, nil // no git, no git config

@@ -54,8 +54,7 @@ func (r *Repository) History(ctx context.Context, o HistoryOptions, fn func(Visi
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	g := r.git
-	g.env = with(with(g.env, "GIT_LITERAL_PATHSPECS", "0"), "GIT_NO_REPLACE_OBJECTS", "1")
+	g := globbing(r.git)
 	d, err := startDiffer(ctx, g, o.pathspecs())
 	if err != nil {
 		return err
@@ -210,6 +209,3 @@ func parseRaw(record string) (c PathChange, err error) {
 	}
 	return c, nil
 }
-
-// ErrNoCommit says that a name stands for no commit of the repository.
-var ErrNoCommit = errors.New("no such commit")

@@ -51,6 +51,29 @@ func (r *Repository) Remote(ctx context.Context) (Remote, error) {
 	return Remote{}, nil
 }
 
+// PushRemote returns where a push goes, of which git tells a hook the name of the
+// remote, or the address if none is named, and the address with
+// url.<base>.insteadOf applied. As in Remote the address is the one in the
+// configuration, unless several are and it cannot be told which it is.
+func (r *Repository) PushRemote(ctx context.Context, name, address string) (Remote, error) {
+	if name == address || name == "" || strings.Contains(name, "=") {
+		return newRemote("", address, r.base()), nil
+	}
+	for _, key := range []string{".pushurl", ".url"} {
+		urls, err := configGetAll(ctx, r.git, "remote."+name+key)
+		if err != nil {
+			return Remote{}, err
+		}
+		if len(urls) == 1 {
+			return newRemote(name, urls[0], r.base()), nil
+		}
+		if len(urls) > 1 {
+			break
+		}
+	}
+	return newRemote(name, address, r.base()), nil
+}
+
 // RemoteURL returns the Match of Remote.
 func (r *Repository) RemoteURL(ctx context.Context) (string, error) {
 	remote, err := r.Remote(ctx)

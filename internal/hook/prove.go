@@ -104,7 +104,11 @@ func (p *proof) provePush(ctx context.Context) error {
 		return err
 	}
 	push := func(clone, branch string) (int, string, error) {
-		return p.run(ctx, filepath.Join(p.root, clone), []string{"push", "-q", filepath.ToSlash(target), "HEAD:refs/heads/" + branch})
+		dir := filepath.Join(p.root, clone)
+		if _, err := (git{dir: dir, env: p.source.env}).output(ctx, "remote", "add", "pushed", filepath.ToSlash(target)); err != nil {
+			return 0, "", err
+		}
+		return p.run(ctx, dir, append(p.policy(), "push", "-q", "pushed", "HEAD:refs/heads/"+branch))
 	}
 	if !folderExists(filepath.Join(p.root, "changed")) {
 		return nil // what kept it from being cloned has been told
@@ -134,6 +138,12 @@ func (p *proof) proveReceived(ctx context.Context) error {
 	target := filepath.Join(p.root, "received.git")
 	if code, said, err := p.run(ctx, p.root, []string{"init", "-q", "--bare", target}); code != 0 || err != nil {
 		return errors.Join(err, fmt.Errorf("making a scratch repository: %s", said))
+	}
+	for _, setting := range [][]string{{"modelsign.publicKey", filepath.ToSlash(p.public)}, {"modelsign.mode", "enforce"}, {"modelsign.onFailure", "fail"},
+		{"modelsign.receiveRefs", "refs/heads/*"}} {
+		if _, err := (git{dir: target, env: p.source.env}).output(ctx, "config", setting[0], setting[1]); err != nil {
+			return err
+		}
 	}
 	if !slices.ContainsFunc(p.servers, func(s Scope) bool { return s != Local }) {
 		if _, err := Install(ctx, InstallOptions{Scope: Local, Server: true, Dir: target, Executable: p.Executable}); err != nil {
@@ -254,14 +264,18 @@ func (p *proof) commit(ctx context.Context, name string, content []byte) error {
 	return err
 }
 
+// policy are the options of git by which the scratch repository's signer is believed. A softer policy is no proof.
+func (p *proof) policy() []string {
+	return []string{"-c", "modelsign.publicKey=" + filepath.ToSlash(p.public), "-c", "modelsign.mode=enforce", "-c", "modelsign.onFailure=fail"}
+}
+
 // clone clones the repository as the user would, except that its signer is believed for once. It returns the exit
 // status of what ran the hook, and the gist of what was said.
 func (p *proof) clone(ctx context.Context, name string) (code int, said string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, proofTime)
 	defer cancel()
 	target := filepath.Join(p.root, name)
-	trust := []string{"-c", "modelsign.publicKey=" + filepath.ToSlash(p.public), "-c", "protocol.file.allow=always",
-		"-c", "modelsign.mode=enforce", "-c", "modelsign.onFailure=fail"} // a softer policy is no proof
+	trust := append(p.policy(), "-c", "protocol.file.allow=always")
 	if !slices.ContainsFunc(p.installed, func(s Scope) bool { return s != Local }) {
 		// Only this repository has hooks, so the scratch clone gets them in the same way.
 		if code, said, err = p.run(ctx, p.root, append(trust, "clone", "-q", "-n", p.source.dir, target)); code != 0 || err != nil {

@@ -125,6 +125,13 @@ func (t *Terminal) Result(format string, args ...any) {
 	}
 }
 
+// raw writes text of the result to stdout as it is, for programs to read.
+func (t *Terminal) raw(text string) {
+	if _, err := io.WriteString(t.Out, text); err != nil && t.broken == nil {
+		t.broken = err
+	}
+}
+
 // Broken is the first error of writing a result, or nil: who asked for a result
 // and did not get it must not be told that all is well.
 func (t *Terminal) Broken() error {

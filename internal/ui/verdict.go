@@ -20,8 +20,10 @@ type Verdict struct {
 	Commit string
 	// Detached says that the signature is no file of that commit.
 	Detached bool
-	// Signer and Manifest are set once the signature itself is believed.
+	// Signer and Manifest are set once the signature itself is believed. Where
+	// nobody was to be believed, there are Claim and Manifest and no Signer.
 	Signer   *verify.Signer
+	Claim    *Claim
 	Manifest *oms.Manifest
 	// Report is set once the files were compared.
 	Report *check.Report

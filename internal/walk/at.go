@@ -82,6 +82,11 @@ func SignaturesAt(ctx context.Context, repo *gitrepo.Repository, commit string) 
 	if err := all.takeSnapshot(ctx); err != nil {
 		return nil, err
 	}
+	return signaturesIn(ctx, all)
+}
+
+// signaturesIn are the signatures in the snapshot of a place.
+func signaturesIn(ctx context.Context, all *Place) ([]*Place, error) {
 	var places []*Place
 	for _, e := range all.snapshot.Entries {
 		if !strings.HasSuffix(e.Path, ".sig") || e.Stage != 0 || e.IntentToAdd {
@@ -90,7 +95,7 @@ func SignaturesAt(ctx context.Context, repo *gitrepo.Repository, commit string) 
 		base := path.Base(e.Path)
 		folder := strings.TrimPrefix(path.Dir("/"+e.Path), "/")
 		model := strings.TrimSuffix(e.Path, ".sig")
-		at := &Place{Repo: repo, Commit: commit, Signature: e.Path, snapshot: all.snapshot}
+		at := &Place{Repo: all.Repo, Commit: all.Commit, Signature: e.Path, snapshot: all.snapshot}
 		if base == SignatureName || strings.HasSuffix(base, SignatureSuffix) {
 			at.Path, at.Name = folder, nameAt(folder)
 		} else if signs, err := all.signsFileAt(ctx, model, e); err != nil {

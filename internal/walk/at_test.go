@@ -26,7 +26,7 @@ type signed struct {
 	terminal *ui.Terminal
 }
 
-func newSigned(t *testing.T, files map[string]string, models ...string) *signed {
+func newSigned(t testing.TB, files map[string]string, models ...string) *signed {
 	t.Helper()
 	s := gittest.New(t)
 	private, public, err := sign.GenerateKey("p256", nil)
@@ -54,7 +54,7 @@ func newSigned(t *testing.T, files map[string]string, models ...string) *signed 
 }
 
 // sign signs a model and commits its signature.
-func (m *signed) sign(t *testing.T, model string) {
+func (m *signed) sign(t testing.TB, model string) {
 	t.Helper()
 	p, err := walk.Locate(t.Context(), filepath.Join(m.dir, model), "", false)
 	if err != nil {
@@ -67,7 +67,7 @@ func (m *signed) sign(t *testing.T, model string) {
 	}
 }
 
-func (m *signed) open(t *testing.T, dir string) *gitrepo.Repository {
+func (m *signed) open(t testing.TB, dir string) *gitrepo.Repository {
 	t.Helper()
 	repo, err := gitrepo.Open(t.Context(), dir)
 	if err != nil {
@@ -76,7 +76,7 @@ func (m *signed) open(t *testing.T, dir string) *gitrepo.Repository {
 	return repo
 }
 
-func head(t *testing.T, repo *gitrepo.Repository) string {
+func head(t testing.TB, repo *gitrepo.Repository) string {
 	t.Helper()
 	id, err := repo.ResolveCommit(t.Context(), "HEAD")
 	if err != nil {

@@ -36,11 +36,17 @@ type VerifyOptions struct {
 // Verify checks the signature of the model at p. What is wrong is told in the
 // verdict; there is always one.
 func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
+	v := newVerdict(p)
+	v.Err = verifyInto(ctx, v, p, o)
+	return v
+}
+
+// newVerdict is one that names the place, and holds nothing yet.
+func newVerdict(p *Place) *ui.Verdict {
 	v := &ui.Verdict{Model: p.Path, Signature: p.signatureName()}
 	if p.Commit != "" {
 		v.Model, v.Commit, v.Detached = p.Name, p.Commit, p.Detached
 	}
-	v.Err = verifyInto(ctx, v, p, o)
 	return v
 }
 
@@ -64,6 +70,12 @@ func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) e
 		return signatureError(ctx, err)
 	}
 	v.Manifest, v.Signer = m, signer
+	return compareFiles(ctx, v, p, m, o)
+}
+
+// compareFiles holds the files at p against a manifest, and puts the report into
+// the verdict.
+func compareFiles(ctx context.Context, v *ui.Verdict, p *Place, m *oms.Manifest, o VerifyOptions) error {
 	siblings, err := p.siblings(ctx)
 	if err != nil {
 		return err

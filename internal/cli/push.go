@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/walk"
+)
+
+// PushOptions are how a push is checked: by the configuration that holds for
+// where it goes, or by that of the repository that it was received in. The
+// arguments are those that git gives to pre-push: the name of the remote and its
+// address.
+func PushOptions(ctx context.Context, repo *gitrepo.Repository, received bool, args []string) (walk.PushOptions, error) {
+	o := walk.PushOptions{Received: received}
+	url := ""
+	if !received {
+		if len(args) != 2 {
+			return o, ui.Usage("git calls it; git model-sign install sets it up", "pre-push: expected the remote and its address, found %q", args)
+		}
+		remote, err := repo.PushRemote(ctx, args[0], args[1])
+		if err != nil {
+			return o, ui.Trouble("", "finding the remote's URL: %w", err)
+		}
+		url = remote.Match
+	}
+	config, err := LoadHookConfig(ctx, repo, url)
+	if err != nil {
+		return o, err
+	}
+	if received {
+		o.Refs = receiveRefs(config)
+	}
+	if o.Policy, err = config.Policy(); err != nil {
+		return o, err
+	}
+	o.Hasher, err = HookHasher(config)
+	return o, err
+}
+
+// receiveRefs are the patterns of the refs that are checked when they are
+// received: branches, unless modelsign.receiveRefs says otherwise. As elsewhere
+// in git's configuration an empty value takes back those before it.
+func receiveRefs(config *Config) []string {
+	values := config.Get("receiverefs")
+	if len(values) == 0 {
+		return []string{"refs/heads/*"}
+	}
+	refs := []string{}
+	for _, v := range values {
+		if v == "" {
+			refs = refs[:0]
+			continue
+		}
+		refs = append(refs, v)
+	}
+	if len(refs) == 0 {
+		return []string{""} // no ref has this name
+	}
+	return refs
+}

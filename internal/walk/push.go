@@ -1,0 +1,226 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// Tip is what a push makes of a ref.
+type Tip struct {
+	// Ref is its full name.
+	Ref string
+	// Old and New are ids of objects; "" where the ref is new, or deleted. Old
+	// need not be an object that is here, and New may be no commit.
+	Old, New string
+}
+
+// PushOptions say what CheckPush believes, and how seriously.
+type PushOptions struct {
+	// Policy is that of where the push goes, or where it arrives. Its signers are
+	// believed; signers are not pinned, and without any only the files are compared.
+	Policy policy.Policy
+	// Received says that the push arrived here.
+	Received bool
+	// Refs are patterns of refs of which one has to match a ref for it to be
+	// checked; a star stands for any text. None means every ref.
+	Refs []string
+	// Hasher says how to hash; its algorithm is the signature's.
+	Hasher   digest.Hasher
+	Terminal *ui.Terminal
+}
+
+// CheckPush checks what a push would bring: every model signature of every new
+// tip, from blobs and LFS pointers alone. It says what is wrong, and returns the
+// exit code that the policy wants for that. Deleted refs, and refs to what is no
+// commit, hold no model.
+func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o PushOptions) (code int, err error) {
+	if o.Policy.Mode == policy.ModeOff {
+		return ui.ExitOK, nil
+	}
+	c := pushCheck{repo: repo, options: o, judged: make(map[string]int)}
+	for _, tip := range tips {
+		if tip.New == "" || !o.counts(tip.Ref) {
+			continue
+		}
+		bad, err := c.check(ctx, tip)
+		if err != nil {
+			return 0, err
+		}
+		if bad != ui.ExitOK {
+			c.refused = append(c.refused, ui.ShortRef(tip.Ref))
+			code = worse(bad, code)
+		}
+	}
+	return c.conclude(code), nil
+}
+
+// counts says whether a ref is to be checked.
+func (o PushOptions) counts(ref string) bool {
+	return len(o.Refs) == 0 || slices.ContainsFunc(o.Refs, func(pattern string) bool { return matchRef(pattern, ref) })
+}
+
+// matchRef says whether a pattern stands for a ref. As in git's refspecs a star
+// stands for any text, slashes too.
+func matchRef(pattern, ref string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == ref
+	}
+	first, last := parts[0], parts[len(parts)-1]
+	if len(ref) < len(first)+len(last) || !strings.HasPrefix(ref, first) || !strings.HasSuffix(ref, last) {
+		return false
+	}
+	rest := ref[len(first) : len(ref)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(rest, part)
+		if i < 0 {
+			return false
+		}
+		rest = rest[i+len(part):]
+	}
+	return true
+}
+
+// pushCheck is one run of CheckPush.
+type pushCheck struct {
+	repo    *gitrepo.Repository
+	options PushOptions
+	// judged are the exit codes of commits that were looked at: many refs may lead
+	// to one.
+	judged  map[string]int
+	refused []string // short names of refs
+	sign    bool     // what is refused lacks a signature, or has one that is out of date
+}
+
+// conclude says that a push is refused, and turns an exit code into what the
+// policy makes of it.
+func (c *pushCheck) conclude(code int) int {
+	if code == ui.ExitOK {
+		return code
+	}
+	if (WorktreeOptions{Policy: c.options.Policy}).exitCode(code) == ui.ExitOK {
+		c.options.Terminal.PushedAnyway(c.refused)
+		return ui.ExitOK
+	}
+	c.options.Terminal.Fail(ui.RefusedPush(c.refused, c.options.Received, c.sign))
+	return code
+}
+
+// check checks one tip.
+func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
+	commit, err := c.repo.ResolveCommit(ctx, tip.New)
+	if errors.Is(err, gitrepo.ErrNoCommit) {
+		return ui.ExitOK, nil
+	}
+	if err != nil {
+		return 0, ui.Trouble("", "looking at %s: %w", ui.Quote(tip.Ref), err)
+	}
+	code, known := c.judged[commit]
+	if !known {
+		places, err := SignaturesAt(ctx, c.repo, commit)
+		if err != nil {
+			return 0, err
+		}
+		if code, err = c.judge(ctx, ui.ShortRef(tip.Ref), places); err != nil {
+			return 0, err
+		}
+		c.judged[commit] = code
+	}
+	dropped, err := c.dropped(ctx, tip, commit)
+	if err != nil {
+		return 0, err
+	}
+	if len(dropped) > 0 {
+		c.options.Terminal.DroppedSignatures(ui.ShortRef(tip.Ref), dropped)
+		if c.options.Policy.Require {
+			code = worse(ui.ExitFailed, code)
+		}
+	}
+	return code, nil
+}
+
+// judge looks at all signatures of a commit.
+func (c *pushCheck) judge(ctx context.Context, ref string, places []*Place) (code int, err error) {
+	t := c.options.Terminal
+	if len(places) == 0 && c.options.Policy.Require {
+		c.sign = true
+		t.UnsignedRef(ref)
+		return ui.ExitFailed, nil
+	}
+	for _, p := range places {
+		v := judgePlace(ctx, p, VerifyOptions{Policy: c.options.Policy, Hasher: c.options.Hasher, Terminal: t})
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if v.ExitCode() == ui.ExitOK {
+			t.PushedSignature(ref, v)
+			continue
+		}
+		t.RefusedSignature(ref, v)
+		c.sign = c.sign || v.Outcome() == ui.OutcomeStale
+		code = worse(v.ExitCode(), code)
+	}
+	return code, nil
+}
+
+// judgePlace verifies a signature by a policy, or where that believes nobody
+// compares the files with what the signature claims.
+func judgePlace(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
+	if o.Policy.Trust.Empty() {
+		return Claimed(ctx, p, o)
+	}
+	return Verify(ctx, p, o)
+}
+
+// dropped are the signatures that the replaced tip had and the new one has not,
+// although something of what they signed is still there.
+func (c *pushCheck) dropped(ctx context.Context, tip Tip, commit string) ([]string, error) {
+	if tip.Old == "" || tip.Old == tip.New {
+		return nil, nil
+	}
+	gone, err := c.repo.DeletedPaths(ctx, tip.Old, commit, ".sig")
+	switch {
+	case errors.Is(err, gitrepo.ErrNoCommit):
+		return nil, nil // the replaced tip is not here
+	case err != nil:
+		return nil, ui.Trouble("", "comparing %s with what it replaces: %w", ui.Quote(tip.Ref), err)
+	case len(gone) == 0:
+		return nil, nil
+	}
+	old, err := SignaturesAt(ctx, c.repo, tip.Old)
+	if err != nil {
+		return nil, err
+	}
+	now, err := c.repo.CommitEntries(ctx, commit, "")
+	if err != nil {
+		return nil, ui.Trouble("", "looking at %s: %w", ui.Quote(tip.Ref), err)
+	}
+	var names []string
+	for _, p := range old {
+		stays := slices.ContainsFunc(now, func(e gitrepo.Entry) bool {
+			return p.Path == "" || e.Path == p.Path || strings.HasPrefix(e.Path, p.Path+"/")
+		})
+		// Of several signatures beside each other one is enough.
+		others := slices.ContainsFunc(now, func(e gitrepo.Entry) bool {
+			return !p.Single && path.Dir(e.Path) == path.Dir(p.Signature) && isSignatureName(e.Path)
+		})
+		if slices.Contains(gone, p.Signature) && stays && !others {
+			names = append(names, p.Signature)
+		}
+	}
+	return names, nil
+}
+
+// isSignatureName says whether a path is that of a signature for its folder.
+func isSignatureName(name string) bool {
+	base := path.Base(name)
+	return base == SignatureName || strings.HasSuffix(base, SignatureSuffix)
+}

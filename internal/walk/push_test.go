@@ -1,0 +1,147 @@
+package walk_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/walk"
+)
+
+// push checks a push as git would have it and returns the exit code and what was said.
+func (m *signed) push(t testing.TB, o walk.PushOptions, tips ...walk.Tip) (int, string) {
+	t.Helper()
+	var said bytes.Buffer
+	o.Terminal = &ui.Terminal{Out: &said, Err: &said}
+	code, err := walk.CheckPush(t.Context(), m.open(t, m.dir), tips, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code, said.String()
+}
+
+func (m *signed) id(rev string) string { return strings.TrimSpace(m.Git(m.dir, "rev-parse", rev)) }
+
+func TestCheckPush(t *testing.T) {
+	m := newSigned(t, map[string]string{"a/weights": "1", "b/weights": "1", "single": "1"}, "a", "b", "single")
+	good := m.id("HEAD")
+	m.Write(m.dir, "a/weights", "2")
+	m.CommitAll(m.dir, "stale")
+	stale := m.id("HEAD")
+	m.Git(m.dir, "checkout", "-q", "--detach", good)
+	m.Git(m.dir, "rm", "-q", "single.sig", "b/model.sig", "b/weights")
+	m.CommitAll(m.dir, "dropped")
+	dropped := m.id("HEAD")
+	m.Git(m.dir, "tag", "-a", "-m", "x", "v1", stale)
+	m.Git(m.dir, "tag", "blob", good+":single")
+	trusting := policy.Policy{Trust: m.trust}
+	required := policy.Policy{Trust: m.trust, Require: true}
+	nowhere := strings.Repeat("1", 40)
+	for _, tt := range []struct {
+		name   string
+		policy policy.Policy
+		tips   []walk.Tip
+		code   int
+		says   []string // each is said; one with a ! before it is not
+	}{
+		{"nothing", required, nil, 0, nil},
+		{"good", trusting, []walk.Tip{{"refs/heads/main", "", good}}, 0, []string{"verified a/model.sig on main", "verified single.sig on main"}},
+		{"good, nobody trusted", policy.Policy{}, []walk.Tip{{"refs/heads/main", "", good}}, 0, []string{"a/model.sig on main: 1 file as listed", "not verified", "!verified a/"}},
+		{"stale", trusting, []walk.Tip{{"refs/heads/main", good, stale}}, 1, []string{"FAILED a/model.sig on main: weights is changed", "error: not pushed: main", "verified b/model.sig"}},
+		{"stale, nobody trusted", policy.Policy{}, []walk.Tip{{"refs/heads/main", good, stale}}, 1, []string{"FAILED a/model.sig on main: weights is changed; claims to be signed by"}},
+		{"stale, by a tag", trusting, []walk.Tip{{"refs/tags/v1", "", m.id("v1")}}, 1, []string{"not pushed: v1"}},
+		{"stale, by two refs", trusting, []walk.Tip{{"refs/heads/a", "", stale}, {"refs/heads/b", "", stale}}, 1, []string{"not pushed: a, b", "!on b"}},
+		{"one of two", trusting, []walk.Tip{{"refs/heads/a", "", good}, {"refs/heads/b", "", stale}}, 1, []string{"not pushed: b"}},
+		{"deleted", required, []walk.Tip{{"refs/heads/main", good, ""}}, 0, []string{"!a"}},
+		{"no commit", required, []walk.Tip{{"refs/tags/blob", "", m.id("blob")}}, 0, []string{"!a"}},
+		{"warn", policy.Policy{Trust: m.trust, Mode: policy.ModeWarn}, []walk.Tip{{"refs/heads/main", good, stale}}, 0, []string{"FAILED", "warning: main would be refused"}},
+		{"on failure warn", policy.Policy{Trust: m.trust, OnFailure: policy.OnFailureWarn}, []walk.Tip{{"refs/heads/main", good, stale}}, 0, []string{"FAILED"}},
+		{"off", policy.Policy{Trust: m.trust, Mode: policy.ModeOff}, []walk.Tip{{"refs/heads/main", good, stale}}, 0, []string{"!a"}},
+		{"dropped", trusting, []walk.Tip{{"refs/heads/main", good, dropped}}, 0, []string{"warning: main takes away single.sig, and", "!b/model.sig"}},
+		{"dropped, required", required, []walk.Tip{{"refs/heads/main", good, dropped}}, 1, []string{"takes away single.sig", "not pushed: main"}},
+		{"dropped, from what is not here", required, []walk.Tip{{"refs/heads/main", nowhere, dropped}}, 0, []string{"verified a/model.sig"}},
+		{"unsigned, required", required, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 1, []string{"main holds no model signature, and one is required"}},
+		{"unsigned", trusting, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 0, []string{"!a"}},
+		{"what cannot be believed", policy.Policy{Trust: policy.Trust{PublicKeys: []string{"/nowhere"}}}, []walk.Tip{{"refs/heads/main", "", good}}, 2, []string{"not pushed"}},
+	} {
+		code, said := m.push(t, walk.PushOptions{Policy: tt.policy}, tt.tips...)
+		if code != tt.code {
+			t.Errorf("%s: exit code %d, want %d\n%s", tt.name, code, tt.code, said)
+		}
+		for _, want := range tt.says {
+			unwanted, not := strings.CutPrefix(want, "!")
+			if not && strings.Contains(said, unwanted) || !not && !strings.Contains(said, want) {
+				t.Errorf("%s: said\n%swant %q", tt.name, said, want)
+			}
+		}
+	}
+	if code, said := m.push(t, walk.PushOptions{Received: true, Refs: []string{"refs/heads/*"}}, walk.Tip{"refs/tags/v1", "", stale}, walk.Tip{"refs/heads/x", "", stale}); code != 1 || !strings.Contains(said, "not accepted: x\n") {
+		t.Errorf("received: exit code %d\n%s", code, said)
+	}
+}
+
+// pointers makes a repository with n files in LFS, 600 GB of them together, of which there are only pointers, and signs it
+// from these. Without files nothing is signed.
+func pointers(tb testing.TB, n int) *signed {
+	tb.Helper()
+	m := newSigned(tb, map[string]string{".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n"})
+	var in strings.Builder
+	var resources []oms.Resource
+	fmt.Fprintf(&in, "commit refs/heads/main\ncommitter C <c@example.com> 0 +0000\ndata 1\nx\nfrom refs/heads/main^0\n")
+	for i := range n {
+		digest := sha256.Sum256(fmt.Append(nil, i))
+		name := fmt.Sprintf("d%02d/f%05d.bin", i%50, i)
+		text := fmt.Sprintf("version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n", hex.EncodeToString(digest[:]), 600_000_000_000/n)
+		fmt.Fprintf(&in, "M 100644 inline %s\ndata %d\n%s\n", name, len(text), text)
+		resources = append(resources, oms.Resource{Path: name, Digest: digest[:]})
+	}
+	m.fastImport(tb, in.String())
+	if n > 0 {
+		manifest, err := oms.NewManifest("r", oms.Serialization{Method: oms.Files, HashType: oms.SHA256, IgnorePaths: []string{".gitattributes", "model.sig"}}, resources)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		payload, err := manifest.Statement()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		bundle, err := m.key.Sign(tb.Context(), payload)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		m.fastImport(tb, fmt.Sprintf("commit refs/heads/main\ncommitter C <c@example.com> 1 +0000\ndata 1\ny\nfrom refs/heads/main^0\nM 100644 inline model.sig\ndata %d\n%s\n", len(bundle), bundle))
+	}
+	m.Git(m.dir, "reset", "-q", "--hard")
+	return m
+}
+
+func (m *signed) fastImport(tb testing.TB, in string) {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), "git", "fast-import", "--quiet")
+	cmd.Dir, cmd.Stdin = m.dir, strings.NewReader(in)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("git fast-import: %v: %s", err, out)
+	}
+}
+
+// TestCheckPushOfPointers checks a model of which no byte is here.
+func TestCheckPushOfPointers(t *testing.T) {
+	m := pointers(t, 100)
+	if code, said := m.push(t, walk.PushOptions{Policy: policy.Policy{Trust: m.trust}}, walk.Tip{"refs/heads/main", "", m.id("HEAD")}); code != 0 || !strings.Contains(said, "verified model.sig on main: 100 files") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+	text := m.Git(m.dir, "show", "HEAD:d07/f00007.bin")
+	m.Write(m.dir, "d07/f00007.bin", strings.Replace(text, "sha256:", "sha256:00000000", 1)[:len(text)-2]+"\n")
+	m.Git(m.dir, "-c", "filter.lfs.clean=cat", "commit", "-q", "-am", "z")
+	code, said := m.push(t, walk.PushOptions{}, walk.Tip{"refs/heads/main", "", m.id("HEAD")})
+	if code != 1 || !strings.Contains(said, "d07/f00007.bin") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+}
