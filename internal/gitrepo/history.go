@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// HistoryOptions say which commits History visits.
+// HistoryOptions say which commits VisitHistory visits.
 type HistoryOptions struct {
 	// Range is a revision or a range of them, as git log takes it; "" is HEAD.
 	Range string
@@ -41,11 +41,11 @@ type PathChange struct {
 // without an error.
 var ErrStop = errors.New("stop")
 
-// History calls fn for each commit of a range that changed a path that counts,
+// VisitHistory calls fn for each commit of a range that changed a path that counts,
 // the newest first and as soon as it is found. Which those are is what git log
 // finds for the paths. An error that fn returns ends it and is returned, except
 // for ErrStop.
-func (r *Repository) History(ctx context.Context, o HistoryOptions, fn func(Visit) error) error {
+func (r *Repository) VisitHistory(ctx context.Context, o HistoryOptions, fn func(Visit) error) error {
 	if o.Range == "" {
 		o.Range = "HEAD"
 	}

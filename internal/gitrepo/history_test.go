@@ -10,7 +10,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo/gittest"
 )
 
-// visits is what History finds, as lines `<subject>: <path> <what>`.
+// visits is what VisitHistory finds, as lines `<subject>: <path> <what>`.
 func visits(t *testing.T, s *gittest.Sandbox, dir string, o HistoryOptions) []string {
 	t.Helper()
 	r, err := Open(t.Context(), dir)
@@ -18,7 +18,7 @@ func visits(t *testing.T, s *gittest.Sandbox, dir string, o HistoryOptions) []st
 		t.Fatal(err)
 	}
 	var got []string
-	err = r.History(t.Context(), o, func(v Visit) error {
+	err = r.VisitHistory(t.Context(), o, func(v Visit) error {
 		subject := strings.TrimSpace(s.Git(dir, "log", "-1", "--format=%s", v.Commit))
 		if want := strings.TrimSpace(s.Git(dir, "log", "-1", "--format=%ct", v.Commit)); want != fmt.Sprint(v.Time.Unix()) {
 			t.Errorf("%s: committed at %v, want %s", subject, v.Time, want)
@@ -117,7 +117,7 @@ func TestHistoryEnds(t *testing.T) {
 	}
 	for _, end := range []error{ErrStop, errors.New("enough")} {
 		n := 0
-		err := r.History(t.Context(), HistoryOptions{Suffix: ".sig"}, func(Visit) error {
+		err := r.VisitHistory(t.Context(), HistoryOptions{Suffix: ".sig"}, func(Visit) error {
 			n++
 			return end
 		})
@@ -126,7 +126,7 @@ func TestHistoryEnds(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"--all", "nowhere", "HEAD..nowhere", "-1", "HEAD\n--all"} {
-		err := r.History(t.Context(), HistoryOptions{Range: bad, Suffix: ".sig"}, func(Visit) error { return nil })
+		err := r.VisitHistory(t.Context(), HistoryOptions{Range: bad, Suffix: ".sig"}, func(Visit) error { return nil })
 		if !errors.Is(err, ErrNoCommit) {
 			t.Errorf("%q: %v, want ErrNoCommit", bad, err)
 		}

@@ -56,7 +56,7 @@ func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o Push
 		}
 		if bad != ui.ExitOK {
 			c.refused = append(c.refused, ui.ShortRef(tip.Ref))
-			code = worse(bad, code)
+			code = ui.Worse(bad, code)
 		}
 	}
 	return c.conclude(code), nil
@@ -141,7 +141,7 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 	if len(dropped) > 0 {
 		c.options.Terminal.DroppedSignatures(ui.ShortRef(tip.Ref), dropped)
 		if c.options.Policy.Require {
-			code = worse(ui.ExitFailed, code)
+			code = ui.Worse(ui.ExitFailed, code)
 		}
 	}
 	return code, nil
@@ -166,7 +166,7 @@ func (c *pushCheck) judge(ctx context.Context, ref string, places []*Place) (cod
 		}
 		t.RefusedSignature(ref, v)
 		c.sign = c.sign || v.Outcome() == ui.OutcomeStale
-		code = worse(v.ExitCode(), code)
+		code = ui.Worse(v.ExitCode(), code)
 	}
 	return code, nil
 }
