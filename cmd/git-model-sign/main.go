@@ -26,28 +26,31 @@ type command struct {
 	// setup declares the command's flags and returns what runs it with the
 	// arguments that are left.
 	setup func(flags *pflag.FlagSet, t *ui.Terminal) func(ctx context.Context, args []string) error
+	// sub are the commands of a command that is only their common name.
+	sub []command
 }
 
 // commands are the subcommands in the order in which help lists them. The first
 // is the one that runs without its name.
 func commands() []command {
 	return []command{
-		{"sign", "[<path>]", "sign the model and commit the signature", setupSign},
-		{"verify", "[<path>]", "check the model against its signature", setupVerify},
-		{"show", "[<path>]", "print what a signature claims, without believing it", setupShow},
-		{"digest", "[<path>]", "print the model's root digest", setupDigest},
-		{"keygen", "[<file>]", "make a key pair: the private key in <file>, the public one beside it", setupKeygen},
-		{"install", "", "have git verify models as they are cloned and checked out", setupInstall},
-		{"uninstall", "", "take the hooks and man pages away again", setupUninstall},
-		{"doctor", "", "prove the installation with a scratch clone", setupDoctor},
-		{"bench", "", "measure how fast this machine hashes", setupBench},
-		{"hook", "<event> [<args>]", "what the hooks call", setupHook},
+		{"sign", "[<path>]", "sign the model and commit the signature", setupSign, nil},
+		{"verify", "[<path>]", "check the model against its signature", setupVerify, nil},
+		{"show", "[<path>]", "print what a signature claims, without believing it", setupShow, nil},
+		{"digest", "[<path>]", "print the model's root digest", setupDigest, nil},
+		{"keygen", "[<file>]", "make a key pair: the private key in <file>, the public one beside it", setupKeygen, nil},
+		{"install", "", "have git verify models as they are cloned and checked out", setupInstall, nil},
+		{"uninstall", "", "take the hooks and man pages away again", setupUninstall, nil},
+		{"doctor", "", "prove the installation with a scratch clone", setupDoctor, nil},
+		{"trust", "<command>", "whose signatures are believed, and who is known", nil, trustCommands()},
+		{"bench", "", "measure how fast this machine hashes", setupBench, nil},
+		{"hook", "<event> [<args>]", "what the hooks call", setupHook, nil},
 	}
 }
 
 // reserved are words that are commands elsewhere or will be: no model is signed
 // because a folder happens to have such a name.
-var reserved = []string{"status", "log", "trust", "quarantine", "monitor", "help"}
+var reserved = []string{"status", "log", "quarantine", "monitor", "help"}
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, t *ui.Terminal) int {
@@ -69,6 +72,18 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 			return ui.ExitUsage
 		}
 	}
+	if cmd.sub != nil {
+		if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
+			t.Result("%s", cmd.usage())
+			return ui.ExitOK
+		}
+		i := slices.IndexFunc(cmd.sub, func(c command) bool { return len(args) > 0 && c.name == cmd.name+" "+args[0] })
+		if i < 0 {
+			t.Fail(ui.Usage("git model-sign "+cmd.name+" -h lists them", "expected a command of %s, found %q", cmd.name, args))
+			return ui.ExitUsage
+		}
+		cmd, args = cmd.sub[i], args[1:]
+	}
 	flags := cli.NewFlagSet(cmd.name)
 	return cli.Command{
 		Usage:   "git model-sign " + cmd.name + " [<options>] " + cmd.arguments,
@@ -86,6 +101,15 @@ func usage() string {
 		s += fmt.Sprintf("  %-10s %s\n", c.name, c.summary)
 	}
 	return s + "\ngit model-sign <command> -h lists a command's options; git model-sign --help opens the manual."
+}
+
+// usage is the summary of a command that others are grouped under.
+func (c command) usage() string {
+	s := "usage: git model-sign " + c.name + " <command> [<options>]\n\n" + c.summary + ".\n\ncommands:\n"
+	for _, sub := range c.sub {
+		s += fmt.Sprintf("  %-14s %s\n", sub.name, sub.summary)
+	}
+	return s + "\ngit model-sign " + c.name + " <command> -h lists a command's options."
 }
 
 // onePath takes at most one argument, the model's path.

@@ -35,6 +35,7 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if config, err = cli.LoadConfig(ctx, repo); err != nil {
 			return o, nil, err
 		}
+		o.URL = config.URL
 		if o.Policy, err = trust.Resolve(config); err != nil {
 			return o, nil, err
 		}

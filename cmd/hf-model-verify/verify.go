@@ -35,7 +35,7 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 	if err != nil {
 		return err
 	}
-	v := walk.VerifyOptions{Check: o.strict, Terminal: t}
+	v := walk.VerifyOptions{URL: config.URL, Check: o.strict, Terminal: t}
 	if v.Policy, err = o.trust.Resolve(config); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 	}
 	switch {
 	case snapshot != nil:
-		v.LinksInto = snapshot.Blobs
+		v.LinksInto, p.Root = snapshot.Blobs, snapshot.Path
 	case p.Repo == nil && !p.Single:
 		v.Ignore = append(v.Ignore, hub.LocalFolder)
 	}

@@ -1,4 +1,5 @@
-// Package durable writes files whole or not at all.
+// Package durable writes files whole or not at all, and has processes take turns at
+// it.
 package durable
 
 import (

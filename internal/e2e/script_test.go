@@ -16,6 +16,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
 	"github.com/git-model-sign/git-model-sign/internal/memory"
+	"github.com/git-model-sign/git-model-sign/internal/verify/verifytest"
 )
 
 // TestScripts runs the sessions of testdata/script, each in a private HOME with an empty work folder. One of them:
@@ -42,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"mkpointers":      mkpointers,
 			"mkweights":       mkweights,
 			"pki":             pkiCommand,
+			"sigstore":        sigstoreCommand(t),
 			"snapshot":        snapshotCommand,
 			"tty":             tty,
 			"unchanged":       unchanged,
@@ -71,6 +73,7 @@ func setupScript(env *testscript.Env, lfs string) error {
 	env.Values[homeKey{}] = h
 	env.Values[hostKey{}] = new(host)
 	env.Values[snapshotsKey{}] = make(map[string]snapshot)
+	env.Values[instancesKey{}] = make(map[string]*verifytest.Instance)
 	env.Vars = append(env.Vars, h.Env...)
 	return nil
 }

@@ -31,6 +31,9 @@ type VerdictJSON struct {
 	Commit        string `json:"commit,omitempty"` // with --rev
 
 	Signer    *SignerJSON   `json:"signer,omitempty"`
+	TrustedBy string        `json:"trustedBy,omitempty"` // policy, pin, first-use
+	Pinned    bool          `json:"pinned,omitempty"`
+	Change    *ChangeJSON   `json:"change,omitempty"`
 	Manifest  *ManifestJSON `json:"manifest,omitempty"`
 	Counts    *CountsJSON   `json:"counts,omitempty"`
 	Files     []FileJSON    `json:"files,omitempty"`
@@ -67,6 +70,12 @@ type SignerJSON struct {
 	Issuer   string     `json:"issuer,omitempty"`
 	Time     *time.Time `json:"time,omitempty"`
 	LogIndex *int64     `json:"logIndex,omitempty"`
+}
+
+// ChangeJSON is a pinned signer, and what was found instead.
+type ChangeJSON struct {
+	Pinned string `json:"pinned"`
+	Found  string `json:"found"`
 }
 
 // ManifestJSON is what was signed, without its resources.
@@ -116,8 +125,11 @@ type ErrorJSON struct {
 func (v *Verdict) JSON() VerdictJSON {
 	out := VerdictJSON{SchemaVersion: SchemaVersion, ExitCode: v.ExitCode(), Verdict: verdictWord(v.ExitCode()),
 		Model: v.Model, Signature: v.Signature, Commit: v.Commit, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
-		Error: NewErrorJSON(v.Err)}
-	if v.unchecked() {
+		TrustedBy: string(v.TrustedBy), Pinned: v.Pinned, Error: NewErrorJSON(v.Err)}
+	if v.Change != nil {
+		out.Change = &ChangeJSON{Pinned: v.Change.Pinned, Found: v.Change.Found}
+	}
+	if v.Unchecked() {
 		out.Verdict = "unchecked"
 	}
 	if r := v.Report; r != nil {

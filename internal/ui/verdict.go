@@ -29,13 +29,38 @@ type Verdict struct {
 	Report *check.Report
 	// Err is why there is no report, or nil.
 	Err error
+	// TrustedBy says why the signer is believed; empty unless the signature is.
+	TrustedBy TrustedBy
+	// URL is where the model was cloned from, where a pin is what decides.
+	URL string
+	// Pinned says that the signer was pinned now, and NotPinned why he could not be.
+	Pinned    bool
+	NotPinned error
+	// Change is set where another signer than the pinned one was found.
+	Change *Change
 }
+
+// TrustedBy is why a signer is believed.
+type TrustedBy string
+
+// Why a signer is believed.
+const (
+	ByPolicy   TrustedBy = "policy"    // the command line or git config names the signer
+	ByPin      TrustedBy = "pin"       // the signer is the one that was met before
+	ByFirstUse TrustedBy = "first-use" // nobody was met before, and the signer may be pinned
+)
+
+// Change puts a pinned signer and what was found instead side by side, each as
+// one printable line.
+type Change struct{ Pinned, Found string }
 
 // ExitCode is the exit code that the verdict stands for.
 func (v *Verdict) ExitCode() int {
 	switch {
 	case v.Err != nil:
 		return Code(v.Err)
+	case v.Report == nil:
+		return ExitOK // only the signer was asked about
 	case len(v.Report.Failures()) == 0:
 		return ExitOK
 	case v.Report.OnlyUnreadable():
@@ -65,9 +90,9 @@ func (v *Verdict) subject() string {
 	return Quote(commit + ":" + v.Signature)
 }
 
-// unchecked says that there was nothing to check: everything lies outside the
+// Unchecked says that there was nothing to check: everything lies outside the
 // sparse checkout.
-func (v *Verdict) unchecked() bool {
+func (v *Verdict) Unchecked() bool {
 	return v.Report != nil && len(v.Report.Files) > 0 && v.Report.Count(check.Sparse) == len(v.Report.Files)
 }
 
@@ -80,7 +105,7 @@ func (t *Terminal) Verdict(v *Verdict) {
 		return
 	}
 	bad := v.Report.Failures()
-	if v.unchecked() {
+	if v.Unchecked() {
 		t.Result("%s %s: %s outside the sparse checkout, signed by %s", t.paint(yellow, "unchecked"), v.subject(),
 			resources(len(v.Report.Files), v.Manifest), v.Signer)
 	} else if len(bad) == 0 {
@@ -92,6 +117,7 @@ func (t *Terminal) Verdict(v *Verdict) {
 	for _, f := range bad {
 		t.finding(f, v.Report.Algorithm)
 	}
+	t.pinned(v)
 	t.remarks(v)
 }
 
@@ -129,6 +155,10 @@ func (t *Terminal) noReport(v *Verdict) {
 		return
 	}
 	t.Result("%s %s: %s", t.paint(red, "FAILED"), v.subject(), oneLine(v.Err.Error()))
+	if v.Change != nil {
+		t.Result("\tpinned  %s", v.Change.Pinned)
+		t.Result("\tfound   %s", v.Change.Found)
+	}
 	t.hints(v.Err)
 }
 

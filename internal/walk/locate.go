@@ -36,6 +36,9 @@ type Place struct {
 	Signature string
 	// Repo is the repository whose worktree holds the model; nil outside one.
 	Repo *gitrepo.Repository
+	// Root is the folder that stands for the top of a repository where there is
+	// none, so that signatures in it can be told apart; "" if nothing does.
+	Root string
 	// Internal says that the model lies in a bare repository or a git folder, and
 	// in no worktree.
 	Internal bool

@@ -20,6 +20,9 @@ type VerifyOptions struct {
 	// Policy says whom to believe, and whether there has to be a signature. Its
 	// Mode and OnFailure are the caller's to act on.
 	Policy policy.Policy
+	// URL is where the model was cloned from. Where Policy names no signer, those
+	// that are pinned for the URL decide; without a URL nobody is.
+	URL string
 	// Ignore are paths relative to the model that are left out besides those
 	// that the signature records.
 	Ignore        []string
@@ -51,26 +54,22 @@ func newVerdict(p *Place) *ui.Verdict {
 }
 
 func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) error {
-	verifiers, trustErr := o.Policy.Trust.Verifiers()
-	if trustErr != nil && !errors.Is(trustErr, policy.ErrNoTrust) {
-		return trustError(trustErr)
-	}
-	raw, err := readSignature(ctx, p)
-	if ui.Code(err) == ui.ExitUnsigned && o.Policy.Require {
-		return ui.Failed("", "%w, and one is required", err)
-	}
+	b, err := newBeliever(p, o)
 	if err != nil {
 		return err
 	}
-	if trustErr != nil {
-		return trustError(trustErr) // after the look for a signature: without one, that is what the user wants to know
-	}
-	m, signer, err := verify.Manifest(ctx, raw, verifiers...)
+	raw, err := readSignature(ctx, p)
 	if err != nil {
-		return signatureError(ctx, err)
+		return b.missing(v, err)
 	}
-	v.Manifest, v.Signer = m, signer
-	return compareFiles(ctx, v, p, m, o)
+	m, err := b.manifest(ctx, v, raw)
+	if err != nil {
+		return err
+	}
+	if err := compareFiles(ctx, v, p, m, o); err != nil {
+		return err
+	}
+	return b.learn(ctx, v)
 }
 
 // compareFiles holds the files at p against a manifest, and puts the report into
@@ -133,17 +132,20 @@ func readSignature(ctx context.Context, p *Place) ([]byte, error) {
 // signatureError gives a verifier's error the exit code that it deserves: what
 // is wrong with the signature is a verdict, what is wrong with the world is not.
 func signatureError(ctx context.Context, err error) error {
+	var decided *ui.Error
 	switch {
+	case errors.As(err, &decided):
+		return err
 	case ctx.Err() != nil, errors.Is(err, verify.ErrUnavailable):
 		return ui.Trouble("", "verifying the signature: %w", err)
 	}
 	return ui.Failed("", "%w", err)
 }
 
-// trustError says how to configure trust.
+// trustError gives an error of reading whom to believe its exit code.
 func trustError(err error) error {
-	if errors.Is(err, policy.ErrNoTrust) {
-		return ui.Usage(ui.TrustHowTo(""), "%w", err)
+	if err == nil {
+		return nil
 	}
 	if errors.Is(err, policy.ErrConfig) {
 		return ui.Usage("", "%w", err)

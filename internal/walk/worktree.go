@@ -2,6 +2,8 @@ package walk
 
 import (
 	"context"
+	"errors"
+	"path/filepath"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/digest"
@@ -16,7 +18,7 @@ const maxUncovered = 3
 // WorktreeOptions say what VerifyWorktree believes, and how seriously.
 type WorktreeOptions struct {
 	Policy policy.Policy
-	// URL is the one that the repository was cloned from, for words about it.
+	// URL is the one that the repository was cloned from, "" if there is none.
 	URL string
 	// Hasher says how to hash. A backend that this machine lacks matters only
 	// where there is something to hash.
@@ -37,26 +39,24 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case len(places) == 0 && o.Policy.Require:
-		o.Terminal.Fail(ui.Failed(ui.RequireHowTo(o.URL), "no model signature in this repository, and one is required"))
-		return o.exitCode(ui.ExitFailed), nil
-	case len(places) == 0:
-		return ui.ExitOK, nil
-	case o.Policy.Trust.Empty() && o.Policy.Require:
-		o.Terminal.Fail(ui.Failed(ui.TrustHowTo(o.URL), "a signature by somebody who is trusted is required, and nothing says whom to believe"))
-		return o.exitCode(ui.ExitFailed), nil
-	case o.Policy.Trust.Empty():
-		o.Terminal.NobodyTrusted(len(places), o.URL)
-		return ui.ExitOK, nil
+	gone, err := o.vanished(ctx, repo, places)
+	if err != nil {
+		return 0, err
 	}
-	for _, p := range places {
-		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Terminal: o.Terminal})
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
+	if len(places)+len(gone) == 0 {
+		if o.Policy.Require {
+			o.Terminal.Fail(ui.Failed(ui.RequireHowTo(o.URL), "no model signature in this repository, and one is required"))
+			code = ui.ExitFailed
 		}
+		return o.exitCode(code), nil
+	}
+	for _, v := range gone {
 		o.Terminal.Verdict(v)
-		code = ui.Worse(code, v.ExitCode())
+		code = ui.ExitFailed
+	}
+	checked, worst, err := o.verifyAll(ctx, places)
+	if err != nil || !checked {
+		return o.exitCode(ui.Worse(code, worst)), err
 	}
 	n, first, err := Uncovered(ctx, repo, places, maxUncovered)
 	if err != nil {
@@ -65,7 +65,66 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 	if n > 0 {
 		o.Terminal.Uncovered(n, first)
 	}
-	return o.exitCode(code), nil
+	return o.exitCode(ui.Worse(code, worst)), nil
+}
+
+// verifyAll verifies the signatures and tells their verdicts. It says whether any
+// could be checked: that nobody is known by whom is no failure of a checkout.
+func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (checked bool, code int, err error) {
+	selfAsserted := 0
+	for _, p := range places {
+		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Terminal: o.Terminal})
+		if ctx.Err() != nil {
+			return false, 0, ctx.Err()
+		}
+		var nobody *unchecked
+		switch {
+		case !errors.As(v.Err, &nobody):
+			o.Terminal.Verdict(v)
+			checked, code = true, ui.Worse(code, v.ExitCode())
+		case nobody.selfAsserted:
+			selfAsserted++
+		default:
+			o.Terminal.NotChecked(v)
+		}
+	}
+	if selfAsserted > 0 {
+		o.Terminal.NobodyTrusted(selfAsserted, o.URL)
+	}
+	return checked, code, nil
+}
+
+// vanished are the verdicts on signatures that are pinned and that git does not
+// track as signatures any more. One outside the sparse checkout is still there.
+func (o WorktreeOptions) vanished(ctx context.Context, repo *gitrepo.Repository, places []*Place) ([]*ui.Verdict, error) {
+	judge, err := newJudge(o.URL, o.Policy)
+	if err != nil || judge == nil || len(judge.Pins()) == 0 {
+		return nil, trustError(err)
+	}
+	entries, err := repo.Index(ctx, "")
+	if err != nil {
+		return nil, ui.Trouble("", "looking for signatures: %w", err)
+	}
+	there := map[string]bool{}
+	for _, e := range entries {
+		there[e.Path] = e.SkipWorktree || e.Stage != 0
+	}
+	for _, p := range places {
+		if path, inside := p.inRepository(); inside {
+			there[path] = true
+		}
+	}
+	var out []*ui.Verdict
+	for _, pin := range judge.Pins() {
+		if there[pin.Signature] {
+			continue
+		}
+		p := &Place{Path: repo.Top, Signature: filepath.Join(repo.Top, filepath.FromSlash(pin.Signature)), Repo: repo}
+		v := &ui.Verdict{Model: filepath.Dir(p.Signature), Signature: p.signatureName()}
+		v.Err = changed(v, p, judge.Missing(pin.Signature))
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 // exitCode is what the policy makes of an exit code. Wrong configuration is an

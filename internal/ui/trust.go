@@ -1,0 +1,92 @@
+package ui
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// identity describes a Sigstore signer without the time of signing.
+func identity(s *verify.Signer) string {
+	return verify.Identity{ID: s.Identity, Issuer: s.Issuer}.String()
+}
+
+// UnknownSigner says who has signed what, and that nothing is known of them.
+func UnknownSigner(s *verify.Signer, url string) string {
+	return fmt.Sprintf("signed by %s, who is not known for %s", identity(s), url)
+}
+
+// AcceptHowTo is the command that pins the signer which a repository has now.
+func AcceptHowTo(top, signature string) string {
+	return "git -C " + ShellQuote(top) + " model-sign trust accept " + ShellQuote(signature)
+}
+
+// RemoveHowTo is the command that forgets a pinned signer.
+func RemoveHowTo(url, signature string) string {
+	return "git model-sign trust remove " + ShellQuote(url) + " --signature " + ShellQuote(signature)
+}
+
+// CanConfirm says whether there is a terminal to ask a question on.
+func CanConfirm() bool {
+	tty, err := openTerminal()
+	if err != nil {
+		return false
+	}
+	tty.Close()
+	return true
+}
+
+// ConfirmSigner asks on the terminal, whatever the standard streams are, whether
+// a signer is to be believed from now on. Everything but "y" and "yes" is no.
+func ConfirmSigner(ctx context.Context, s *verify.Signer, signature, url string) (bool, error) {
+	tty, err := openTerminal()
+	if err != nil {
+		return false, err
+	}
+	defer tty.Close()
+	fmt.Fprintf(tty.out, "%s is %s.\nBelieve this signer for it from now on? [y/N]: ", escape(Quote(signature)), escape(UnknownSigner(s, url)))
+	type reply struct {
+		text string
+		err  error
+	}
+	read := make(chan reply, 1)
+	go func() {
+		text, err := bufio.NewReader(io.LimitReader(tty.in, maxReply)).ReadString('\n')
+		read <- reply{text, err}
+	}()
+	select {
+	case r := <-read:
+		if r.err != nil && !errors.Is(r.err, io.EOF) {
+			return false, r.err
+		}
+		answer := strings.ToLower(strings.TrimSpace(r.text))
+		return answer == "y" || answer == "yes", nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// maxReply bounds the answer to a question, in bytes.
+const maxReply = 1 << 10
+
+// NotChecked says why nothing was found out about a signature, which is no
+// failure: nobody had said whom to believe.
+func (t *Terminal) NotChecked(v *Verdict) {
+	t.Note("%s: %s: not checked", Quote(v.Signature), oneLine(v.Err.Error()))
+	t.hints(v.Err)
+}
+
+// pinned tells of a signer who is believed from now on.
+func (t *Terminal) pinned(v *Verdict) {
+	switch {
+	case v.Pinned:
+		t.Note("pinned %s as the signer of %s from %s", identity(v.Signer), Quote(v.Signature), v.URL)
+	case v.NotPinned != nil:
+		t.Warn("the signer could not be pinned, and will be as new the next time: %s", oneLine(v.NotPinned.Error()))
+	}
+}

@@ -1,0 +1,255 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/pins"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// believer decides whether the signature of one place is to be believed: by the
+// signers that the policy names, or where it names none by those that are pinned.
+type believer struct {
+	place     *Place
+	options   VerifyOptions
+	verifiers []verify.Verifier // of the policy's signers
+	judge     *pins.Judge       // nil where the policy decides, or nobody
+	path      string            // of the signature in the repository, for judge
+}
+
+// unchecked marks the errors that say that nobody is known by whom a signature
+// could be checked. A hook goes on then; who asked for a verdict has none.
+type unchecked struct {
+	error
+	selfAsserted bool // it is up to the user to name a signer
+}
+
+func (u *unchecked) Unwrap() error { return u.error }
+
+// newBeliever reads whom to believe. Its errors have their exit codes.
+func newBeliever(p *Place, o VerifyOptions) (*believer, error) {
+	b := &believer{place: p, options: o}
+	var err error
+	b.verifiers, err = o.Policy.Trust.Verifiers()
+	if !errors.Is(err, policy.ErrNoTrust) {
+		return b, trustError(err)
+	}
+	var inside bool
+	if b.path, inside = p.inRepository(); inside {
+		b.judge, err = newJudge(o.URL, o.Policy)
+		return b, trustError(err)
+	}
+	return b, nil
+}
+
+// newJudge is the judge of the repository that was cloned from a URL in any spelling.
+func newJudge(url string, p policy.Policy) (*pins.Judge, error) {
+	normal, err := gitrepo.NormalURL(url)
+	if err != nil {
+		return nil, nil // no URL, or none by which git could tell it from others
+	}
+	return pins.NewJudge(normal, p)
+}
+
+// inRepository is the path of the signature in its repository, by which it is pinned.
+func (p *Place) inRepository() (signature string, inside bool) {
+	top := p.Root
+	switch {
+	case p.Commit != "" && !p.Detached:
+		return p.Signature, true
+	case p.Repo != nil:
+		top = p.Repo.Top
+	case top == "":
+		return "", false
+	}
+	for _, name := range []string{p.Signature, resolved(p.Signature)} {
+		if rel, err := filepath.Rel(top, name); err == nil && within(top, name) {
+			return filepath.ToSlash(rel), true
+		}
+	}
+	return "", false
+}
+
+// resolved is a path whose folder is free of symbolic links, as git names the top
+// of a worktree.
+func resolved(name string) string {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+	if err != nil {
+		return name
+	}
+	return filepath.Join(dir, filepath.Base(name))
+}
+
+// missing is the error for a signature that is not there, where that is worse
+// than usual.
+func (b *believer) missing(v *ui.Verdict, err error) error {
+	if ui.Code(err) != ui.ExitUnsigned {
+		return err
+	}
+	if b.judge != nil {
+		if change := b.judge.Missing(b.path); change != nil {
+			return changed(v, b.place, change)
+		}
+	}
+	var unsigned *ui.Error
+	switch {
+	case b.options.Policy.Require:
+		return ui.Failed("", "%w, and one is required", err)
+	case len(b.verifiers) == 0 && errors.As(err, &unsigned):
+		return &ui.Error{Code: unsigned.Code, Err: &unchecked{error: unsigned.Err}, Hints: unsigned.Hints}
+	}
+	return err
+}
+
+// manifest is what the signature says, if it is to be believed, and puts into the
+// verdict who says it and why that is enough.
+func (b *believer) manifest(ctx context.Context, v *ui.Verdict, raw []byte) (*oms.Manifest, error) {
+	var err error
+	switch {
+	case len(b.verifiers) > 0:
+		v.Manifest, v.Signer, err = verify.Manifest(ctx, raw, b.verifiers...)
+		v.TrustedBy = ui.ByPolicy
+	case b.judge != nil:
+		err = b.byPins(ctx, v, raw)
+	default:
+		err = b.nobody(policy.ErrNoTrust, true)
+	}
+	if err != nil {
+		v.Manifest, v.Signer, v.TrustedBy = nil, nil, ""
+		return nil, signatureError(ctx, err)
+	}
+	return v.Manifest, nil
+}
+
+// byPins believes the signer that is pinned, or on first use one that may be.
+func (b *believer) byPins(ctx context.Context, v *ui.Verdict, raw []byte) (err error) {
+	var known bool
+	v.URL = b.judge.URL()
+	v.Manifest, v.Signer, known, err = b.judge.Manifest(ctx, raw, b.path)
+	var change *pins.Change
+	foreign := err != nil && b.judge.Missing(b.path) == nil && !claimsToBeBundle(raw) // another program's file of that name
+	switch {
+	case errors.As(err, &change):
+		return changed(v, b.place, change)
+	case errors.Is(err, pins.ErrUnknown), foreign:
+		return b.nobody(err, foreign || errors.Is(err, pins.ErrSelfAsserted))
+	case errors.Is(err, policy.ErrConfig):
+		return trustError(err)
+	case err != nil:
+		return err
+	case known:
+		v.TrustedBy = ui.ByPin
+		return nil
+	}
+	if replaced := b.replaced(); replaced != nil {
+		return changed(v, b.place, replaced)
+	}
+	v.TrustedBy = ui.ByFirstUse
+	return b.firstUse(ctx, v)
+}
+
+// replaced is a signature for the same folder that is pinned and gone: another
+// one that has come in its place is no first use.
+func (b *believer) replaced() *pins.Change {
+	for _, pin := range b.judge.Pins() {
+		if path.Dir(pin.Signature) == path.Dir(b.path) && !b.place.holds(pin.Signature) {
+			return b.judge.Missing(pin.Signature)
+		}
+	}
+	return nil
+}
+
+// holds says whether there is a file called name in the place's repository. What
+// cannot be looked at is taken to be there.
+func (p *Place) holds(name string) bool {
+	if p.Commit != "" && p.snapshot != nil {
+		_, found := p.snapshot.Entry(name)
+		return found
+	}
+	top := p.Root
+	if p.Repo != nil {
+		top = p.Repo.Top
+	}
+	_, err := os.Lstat(filepath.Join(top, filepath.FromSlash(name)))
+	return !notExist(err)
+}
+
+// nobody is the error for a signature by nobody who is known. It is a failure
+// where unknown signers are refused, or a signature is required.
+func (b *believer) nobody(err error, selfAsserted bool) error {
+	refused := b.options.Policy.FirstUse == policy.RefuseUnknown || b.options.Policy.Require
+	switch {
+	case refused && errors.Is(err, verify.ErrUnavailable):
+		return ui.Trouble("", "%w", err)
+	case errors.Is(err, verify.ErrUnavailable):
+		return ui.Trouble("", "%w", &unchecked{error: err})
+	case refused:
+		return ui.Failed(ui.TrustHowTo(b.options.URL), "%w", err)
+	}
+	return ui.Usage(ui.TrustHowTo(b.options.URL), "%w", &unchecked{err, selfAsserted})
+}
+
+// firstUse decides about a signer of whom nothing is known but that the Sigstore
+// instance has identified him.
+func (b *believer) firstUse(ctx context.Context, v *ui.Verdict) error {
+	unknown := ui.UnknownSigner(v.Signer, v.URL)
+	switch b.options.Policy.FirstUse {
+	case policy.AcceptNew:
+		return nil
+	case policy.AskFirst:
+		if !ui.CanConfirm() {
+			return ui.Usage(b.place.acceptHowTo(b.judge.URL(), b.path), "%w",
+				&unchecked{error: errors.New(unknown + ", and there is no terminal to ask on")})
+		}
+		accepted, err := ui.ConfirmSigner(ctx, v.Signer, v.Signature, v.URL)
+		if err != nil {
+			return ui.Trouble("", "asking about the signer: %w", err)
+		}
+		if accepted {
+			return nil
+		}
+	}
+	return ui.Failed(b.place.acceptHowTo(b.judge.URL(), b.path), "%s", unknown)
+}
+
+// learn pins a new signer once everything is as he signed it. One that cannot be
+// written down is believed all the same, as by ssh, and it is said.
+func (b *believer) learn(ctx context.Context, v *ui.Verdict) error {
+	if v.TrustedBy != ui.ByFirstUse || v.ExitCode() != ui.ExitOK || v.Unchecked() {
+		return nil
+	}
+	err := b.judge.Pin(ctx, b.path, v.Signer)
+	if change := (*pins.Change)(nil); errors.As(err, &change) {
+		return changed(v, b.place, change)
+	}
+	v.Pinned, v.NotPinned = err == nil, err
+	return nil
+}
+
+// changed is the failure of a signature that the pinned signer has not made.
+func changed(v *ui.Verdict, p *Place, c *pins.Change) error {
+	v.URL, v.Change = c.Pinned.URL, &ui.Change{Pinned: c.Pinned.Signer(), Found: c.Found}
+	if c.Signer != nil {
+		return ui.Failed(p.acceptHowTo(c.Pinned.URL, c.Pinned.Signature), "%w", c)
+	}
+	return ui.Failed(ui.RemoveHowTo(c.Pinned.URL, c.Pinned.Signature), "%w", c)
+}
+
+// acceptHowTo tells how to believe the signer that there is now.
+func (p *Place) acceptHowTo(url, signature string) string {
+	switch {
+	case p.Repo == nil:
+		return ui.RemoveHowTo(url, signature)
+	case p.Repo.Top == "":
+		return ui.AcceptHowTo(p.Repo.GitDir, signature)
+	}
+	return ui.AcceptHowTo(p.Repo.Top, signature)
+}
