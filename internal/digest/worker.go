@@ -67,7 +67,7 @@ func (w *worker) collect(patience *time.Timer) bool {
 	for {
 		w.receive()
 		missing := w.sort()
-		if len(w.running) > 0 && (missing == 0 || len(w.running) >= w.board.backend.lanes()) {
+		if len(w.running) > 0 && (missing == 0 || len(w.running) >= w.board.backend.lanes() || w.urgent()) {
 			return true
 		}
 		if len(w.running) > 0 && deadline == nil {
@@ -213,24 +213,33 @@ func (w *worker) order() func(a, b *stream) int {
 // whether it should have the core to itself: what all others have left could be
 // done on the other cores before it ends even so.
 func (w *worker) alone() bool {
-	others := len(w.board.workers) - 1
-	if others == 0 {
-		return false
+	others := float64(len(w.board.workers) - 1)
+	i, decides := w.longest(others * w.board.backend.best)
+	if decides {
+		w.running[0], w.running[i] = w.running[i], w.running[0]
 	}
-	longest := 0
-	for i, st := range w.running {
-		if st.left() > w.running[longest].left() {
-			longest = i
+	return decides
+}
+
+// urgent says whether a stream that has something decides when all is done, so
+// that it must not wait for others.
+func (w *worker) urgent() bool {
+	_, decides := w.longest(float64(len(w.board.workers)) * w.board.backend.rate(len(w.streams)))
+	return decides
+}
+
+// longest is the running stream that has most left to do. It decides when all is
+// done if it ends last even with a core to itself, while the rest is done at so
+// many bytes a second.
+func (w *worker) longest(rate float64) (i int, decides bool) {
+	for j, st := range w.running {
+		if st.left() > w.running[i].left() {
+			i = j
 		}
 	}
-	left := w.running[longest].left()
+	left := w.running[i].left()
 	rest := max(0, w.board.unhashed.Load()-left)
-	b := w.board.backend
-	if float64(left)/b.single < float64(rest)/(b.best*float64(others)) {
-		return false
-	}
-	w.running[0], w.running[longest] = w.running[longest], w.running[0]
-	return true
+	return i, rate > 0 && float64(left)/w.board.backend.single >= float64(rest)/rate
 }
 
 // shortOnes brings to the front those running streams whose messages have not
