@@ -20,6 +20,8 @@ type worker struct {
 	held  atomic.Int64
 	mu    sync.Mutex
 	inbox []*stream // from other workers
+	// solo says that one stream has the core to itself.
+	solo atomic.Bool
 	// signal is sent to when a stream of ours has read something, or ended, or
 	// came to us.
 	signal chan struct{}
@@ -67,6 +69,9 @@ func (w *worker) collect(patience *time.Timer) bool {
 	for {
 		w.receive()
 		missing := w.sort()
+		if len(w.running) == 0 {
+			w.solo.Store(false)
+		}
 		if len(w.running) > 0 && (missing == 0 || len(w.running) >= w.board.backend.lanes() || w.urgent()) {
 			return true
 		}
@@ -179,7 +184,8 @@ func (w *worker) lost(at uintptr) *stream {
 // that have its lanes, the fast ones first.
 func (w *worker) claim() *kernel {
 	b := w.board.backend
-	if len(w.running) == 1 || w.alone() {
+	w.solo.Store(w.alone())
+	if len(w.running) == 1 || w.solo.Load() {
 		w.running = w.running[:1]
 		return b.kernelFor(1)
 	}
@@ -240,6 +246,30 @@ func (w *worker) longest(rate float64) (i int, decides bool) {
 	left := w.running[i].left()
 	rest := max(0, w.board.unhashed.Load()-left)
 	return i, rate > 0 && float64(left)/w.board.backend.single >= float64(rest)/rate
+}
+
+// tooMany says whether one of the streams belongs to another worker: all but one
+// that has the core to itself, and when no items are left any that the other has
+// two less of. Before that every worker has what it can take.
+func (w *worker) tooMany(other *worker) bool {
+	if w.solo.Load() {
+		return len(w.streams) > 1
+	}
+	return w.board.drained.Load() && other.held.Load()+2 <= int64(len(w.streams))
+}
+
+// dispensable is the stream to give away: any that does not have the core to
+// itself, or else the longest, which gains most by having a core with few others.
+func (w *worker) dispensable() (i int) {
+	if w.solo.Load() {
+		return slices.IndexFunc(w.streams, func(st *stream) bool { return st != w.running[0] })
+	}
+	for j, st := range w.streams {
+		if st.rest != nil && (w.streams[i].rest == nil || st.left() > w.streams[i].left()) {
+			i = j
+		}
+	}
+	return i
 }
 
 // shortOnes brings to the front those running streams whose messages have not
