@@ -43,6 +43,7 @@ func commands() []command {
 		{"uninstall", "", "take the hooks and man pages away again", setupUninstall, nil},
 		{"doctor", "", "prove the installation with a scratch clone", setupDoctor, nil},
 		{"trust", "<command>", "whose signatures are believed, and who is known", nil, trustCommands()},
+		{"quarantine", "<command>", "the files that hooks have put out of the way", nil, quarantineCommands()},
 		{"bench", "", "measure how fast this machine hashes", setupBench, nil},
 		{"hook", "<event> [<args>]", "what the hooks call", setupHook, nil},
 	}
@@ -50,7 +51,7 @@ func commands() []command {
 
 // reserved are words that are commands elsewhere or will be: no model is signed
 // because a folder happens to have such a name.
-var reserved = []string{"status", "log", "quarantine", "monitor", "help"}
+var reserved = []string{"status", "log", "monitor", "help"}
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, t *ui.Terminal) int {

@@ -73,6 +73,86 @@ func TestSlowReadStallsNobody(t *testing.T) {
 	}
 }
 
+// Sum returns soon after its context ends, even where a read never does.
+func TestCancel(t *testing.T) {
+	stuck := make(chan struct{})
+	defer close(stuck)
+	for _, algorithm := range []Algorithm{SHA256, BLAKE2b, BLAKE3} {
+		for name, read := range map[string]func(int, int64) error{
+			"while hashing":   nil,
+			"in a stuck read": func(int, int64) error { <-stuck; return nil },
+		} {
+			t.Run(fmt.Sprint(algorithm, " ", name), func(t *testing.T) {
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				var cancelled time.Time
+				time.AfterFunc(50*time.Millisecond, func() { cancelled = time.Now(); cancel() })
+				var items []Item
+				for i := range 8 {
+					items = append(items, zeroItem(fmt.Sprint(i), 1<<40, read))
+				}
+				results, err := Hasher{Algorithm: algorithm}.Sum(ctx, items)
+				if took := time.Since(cancelled); took > promptly() {
+					t.Errorf("it took %v", took)
+				}
+				if !errors.Is(err, context.Canceled) || results != nil {
+					t.Errorf("got %v, %v", results, err)
+				}
+			})
+		}
+	}
+}
+
+// promptly is how long Sum may take to end. In short mode, which is for emulated
+// and very busy machines, that says nothing about the clock.
+func promptly() time.Duration {
+	if testing.Short() {
+		return 20 * time.Second
+	}
+	return 100 * time.Millisecond
+}
+
+// Memory does not grow with sizes or with the number of files, and stays within
+// 64 MiB, also on a machine with many cores.
+func TestMemoryIsBounded(t *testing.T) {
+	var items []Item
+	for i := range 20_000 {
+		items = append(items, zeroItem("small", int64(i%9000), nil))
+	}
+	for range 70 {
+		items = append(items, zeroItem("large", 8<<20, nil))
+	}
+	if testing.Short() {
+		items = items[len(items)-2000:]
+	}
+	for _, algorithm := range []Algorithm{SHA256, BLAKE2b, BLAKE3} {
+		for _, threads := range []int{0, 64} {
+			runtime.GC()
+			var before, now runtime.MemStats
+			runtime.ReadMemStats(&before)
+			var peak uint64
+			var mu sync.Mutex
+			var calls int
+			h := Hasher{Algorithm: algorithm, Threads: threads, Progress: func(Progress) {
+				mu.Lock()
+				defer mu.Unlock()
+				if calls++; calls%512 == 0 {
+					runtime.ReadMemStats(&now)
+					peak = max(peak, now.HeapInuse+now.StackInuse)
+				}
+			}}
+			if _, err := h.Sum(context.Background(), items); err != nil {
+				t.Fatal(err)
+			}
+			used := int64(peak) - int64(before.HeapInuse+before.StackInuse)
+			t.Logf("%s, %d threads: %d KiB", algorithm, threads, used>>10)
+			if used > 64<<20 {
+				t.Errorf("%s with %d threads took %d MiB", algorithm, threads, used>>20)
+			}
+		}
+	}
+}
+
 // The largest items are the first that are opened.
 func TestLargestFirst(t *testing.T) {
 	var mu sync.Mutex

@@ -182,3 +182,23 @@ func underPath(args []string, under string) []string {
 func isUnder(path, base string) bool {
 	return base == "" || path == base || strings.HasPrefix(path, base) && path[len(base)] == '/'
 }
+
+// ForgetStat has the index forget what the files of some of its entries looked
+// like, so that git compares their content the next time that it looks: it takes
+// a file of another size for changed, and where a filter is between the two, as
+// with an LFS pointer and what it stands for, it need not be. What is staged stays.
+func (r *Repository) ForgetStat(ctx context.Context, entries []Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	var stdin strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&stdin, "%o %s %d\t%s\x00", e.Mode, e.OID, e.Stage, e.Path)
+	}
+	cmd, err := r.git.command(ctx, "update-index", "-z", "--index-info")
+	if err != nil {
+		return err
+	}
+	cmd.Stdin = strings.NewReader(stdin.String())
+	return run(ctx, cmd)
+}

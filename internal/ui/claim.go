@@ -108,7 +108,7 @@ func (c *Claim) JSON() ClaimJSON {
 		Signer: c.signer(), Manifest: NewManifestJSON(c.Manifest), Resources: make([]ResourceJSON, len(c.Manifest.Resources))}
 	for i, r := range c.Manifest.Resources {
 		out.Resources[i] = ResourceJSON{Name: c.Manifest.ResourceName(r),
-			Digest: tagged(string(c.Manifest.Serialization.HashType), hex.EncodeToString(r.Digest))}
+			Digest: Digest(string(c.Manifest.Serialization.HashType), hex.EncodeToString(r.Digest))}
 	}
 	return out
 }

@@ -205,7 +205,7 @@ func filesJSON(r *check.Report) []FileJSON {
 	files := make([]FileJSON, len(r.Files))
 	for i, f := range r.Files {
 		files[i] = FileJSON{Path: f.Path, Status: string(f.Status), Detail: f.Detail,
-			Expected: tagged(r.Algorithm, f.Expected), Found: tagged(r.Algorithm, f.Found)}
+			Expected: Digest(r.Algorithm, f.Expected), Found: Digest(r.Algorithm, f.Found)}
 		if f.End > 0 {
 			files[i].Start, files[i].End = &f.Start, &f.End
 		}
@@ -213,7 +213,8 @@ func filesJSON(r *check.Report) []FileJSON {
 	return files
 }
 
-func tagged(algorithm, digest string) string {
+// Digest writes a digest as JSON has it, <algorithm>:<hex>; "" for none.
+func Digest(algorithm, digest string) string {
 	if digest == "" {
 		return ""
 	}

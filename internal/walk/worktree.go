@@ -9,6 +9,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/quarantine"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -54,9 +55,13 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 		o.Terminal.Verdict(v)
 		code = ui.ExitFailed
 	}
-	checked, worst, err := o.verifyAll(ctx, places)
-	if err != nil || !checked {
-		return o.exitCode(ui.Worse(code, worst)), err
+	all, err := o.verifyAll(ctx, places)
+	if err == nil {
+		err = o.quarantine(ctx, repo, all.wrong)
+	}
+	code = ui.Worse(code, all.code)
+	if err != nil || !all.checked {
+		return o.exitCode(code), err
 	}
 	n, first, err := Uncovered(ctx, repo, places, maxUncovered)
 	if err != nil {
@@ -65,23 +70,36 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 	if n > 0 {
 		o.Terminal.Uncovered(n, first)
 	}
-	return o.exitCode(ui.Worse(code, worst)), nil
+	return o.exitCode(code), nil
 }
 
-// verifyAll verifies the signatures and tells their verdicts. It says whether any
-// could be checked: that nobody is known by whom is no failure of a checkout.
-func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (checked bool, code int, err error) {
+// outcome is what became of the signatures of a worktree.
+type outcome struct {
+	// checked says whether any signature could be: that nobody is known by whom
+	// it is, is no failure of a checkout.
+	checked bool
+	code    int               // the exit code that says most
+	wrong   []quarantine.File // those that should not be used
+}
+
+// verifyAll verifies the signatures and tells their verdicts.
+func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (all outcome, err error) {
 	selfAsserted := 0
 	for _, p := range places {
 		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Terminal: o.Terminal})
 		if ctx.Err() != nil {
-			return false, 0, ctx.Err()
+			return all, ctx.Err()
 		}
 		var nobody *unchecked
 		switch {
 		case !errors.As(v.Err, &nobody):
 			o.Terminal.Verdict(v)
-			checked, code = true, ui.Worse(code, v.ExitCode())
+			all.checked, all.code = true, ui.Worse(all.code, v.ExitCode())
+			files, err := wrongFiles(p, v)
+			if err != nil {
+				return all, err
+			}
+			all.wrong = append(all.wrong, files...)
 		case nobody.selfAsserted:
 			selfAsserted++
 		default:
@@ -91,7 +109,7 @@ func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (checke
 	if selfAsserted > 0 {
 		o.Terminal.NobodyTrusted(selfAsserted, o.URL)
 	}
-	return checked, code, nil
+	return all, nil
 }
 
 // vanished are the verdicts on signatures that are pinned and that git does not
@@ -125,6 +143,20 @@ func (o WorktreeOptions) vanished(ctx context.Context, repo *gitrepo.Repository,
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// quarantine puts wrong files out of the way where the policy says so. A policy
+// that only warns moves nothing.
+func (o WorktreeOptions) quarantine(ctx context.Context, repo *gitrepo.Repository, wrong []quarantine.File) error {
+	if o.Policy.OnFailure != policy.OnFailureQuarantine || o.Policy.Mode == policy.ModeWarn || len(wrong) == 0 {
+		return nil
+	}
+	q, left, err := quarantine.Put(ctx, repo, wrong)
+	if err != nil {
+		return ui.Trouble("the files are where they were", "%w", err)
+	}
+	o.Terminal.Quarantined(q, left)
+	return nil
 }
 
 // exitCode is what the policy makes of an exit code. Wrong configuration is an
