@@ -13,7 +13,17 @@ import (
 // reader sees the old content or the new one, never a part; after an error or a
 // crash the old content is still there. The folder must exist. The umask takes
 // from perm what it takes from any new file.
-func WriteFile(name string, data []byte, perm os.FileMode) (err error) {
+func WriteFile(name string, data []byte, perm os.FileMode) error {
+	return write(name, data, perm, false)
+}
+
+// WriteFileMode is WriteFile where the file's permissions are to be just perm,
+// those of the file that was there for example, whatever the umask.
+func WriteFileMode(name string, data []byte, perm os.FileMode) error {
+	return write(name, data, perm, true)
+}
+
+func write(name string, data []byte, perm os.FileMode, exact bool) (err error) {
 	dir := filepath.Dir(name)
 	f, err := os.OpenFile(filepath.Join(dir, ".tmp-"+filepath.Base(name)+"-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
@@ -27,6 +37,11 @@ func WriteFile(name string, data []byte, perm os.FileMode) (err error) {
 	}()
 	if _, err = f.Write(data); err != nil {
 		return err
+	}
+	if exact {
+		if err = f.Chmod(perm); err != nil {
+			return err
+		}
 	}
 	if err = f.Sync(); err != nil {
 		return err

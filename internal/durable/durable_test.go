@@ -3,6 +3,7 @@ package durable_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/durable"
@@ -43,5 +44,16 @@ func onlyFile(t *testing.T, dir, want string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 || entries[0].Name() != want {
 		t.Errorf("folder holds %v, %v; want only %s", entries, err, want)
+	}
+}
+
+func TestWriteFileModeIsExact(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "hook")
+	if err := durable.WriteFileMode(name, []byte("x"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(name)
+	if runtime.GOOS != "windows" && (err != nil || info.Mode().Perm() != 0o777) {
+		t.Errorf("mode %v, %v; want 0777 whatever the umask", info.Mode(), err)
 	}
 }

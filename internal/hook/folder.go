@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/durable"
 )
 
 // folder is a folder of hooks, one script an event.
@@ -291,27 +293,10 @@ func replace(path string, content []byte, perm fs.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	_, err := os.Lstat(path)
-	known := err == nil
-	part := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
-	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return err
+	if _, err := os.Lstat(path); err == nil {
+		return durable.WriteFileMode(path, content, perm)
 	}
-	_, err = file.Write(content)
-	if err == nil && known {
-		err = file.Chmod(perm)
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(part, path)
-	}
-	if err != nil {
-		os.Remove(part)
-	}
-	return err
+	return durable.WriteFile(path, content, perm)
 }
 
 // readScript reads and parses a hook. There is no FileInfo, and an empty script, where there is no file, and an empty
