@@ -15,6 +15,7 @@ import (
 // Main runs a program on the process's streams and arguments and returns its
 // exit code. Its context ends when the user interrupts it.
 func Main(run func(ctx context.Context, args []string, t *ui.Terminal) int) int {
+	collectLater()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, os.Args[1:], ui.NewTerminal(os.Stdout, os.Stderr))
