@@ -111,14 +111,13 @@ func wanted(name string) (backend, by string) {
 	return Auto, ""
 }
 
-// choose gives the backend for a Hasher's Backend field. One that is asked for
-// by name uses the widest kernel that there are messages for, whatever that
-// gains; the automatic one uses what is fastest.
-func choose(name string) (*backend, error) {
+// choose gives the backend for a Hasher's Backend field and so many bytes of
+// work. One that is asked for by name uses the widest kernel that there are
+// messages for, whatever that gains; the automatic one uses what is fastest.
+func choose(name string, work int64) (*backend, error) {
 	name, _ = wanted(name)
 	if name == Auto {
-		costs, _ := calibrate(false)
-		return fastest(costs), nil
+		return fastest(calibrateFor(work)), nil
 	}
 	b, err := find(name)
 	if err != nil {

@@ -33,17 +33,23 @@ func (c costs) of(k *kernel) float64 {
 type calibration struct {
 	Version int    `json:"version"`
 	CPU     string `json:"cpu"`
+	Times   int    `json:"times"` // it was measured; the best of all counts
 	Seconds costs  `json:"seconds"`
 }
 
 const (
 	// calibrationVersion changes with the kernels and with how they are measured.
-	calibrationVersion = 2
+	calibrationVersion = 3
 	// calibrationRounds is how often each kernel is timed; the best time counts,
 	// as whatever else the machine does can only add to it.
 	calibrationRounds = 16
 	// calibrationLimit ends measuring early on a machine that is slow or busy.
 	calibrationLimit = 15 * time.Millisecond
+	// calibrationTimes is how often all that is repeated, in runs that have
+	// calibrationWork bytes to hash: the first time, the machine may have been
+	// busy throughout, and beside so much work nobody notices.
+	calibrationTimes = 8
+	calibrationWork  = 1 << 30
 	// Bytes of one message that a kernel is timed with.
 	calibrationBytes = 16 << 10
 	// A cache file is a few hundred bytes.
@@ -60,14 +66,34 @@ func calibrate(again bool) (costs, string) {
 	path := cachePath()
 	if !again {
 		if c := readCache(path, kernels); c != nil {
-			return c, "what was measured on this CPU before"
+			return c.Seconds, "what was measured on this CPU before"
 		}
 	}
 	c := measure(kernels)
 	if len(kernels) > 1 {
-		writeCache(path, c)
+		writeCache(path, calibration{Times: 1, Seconds: c})
 	}
 	return c, "what was measured now"
+}
+
+// calibrateFor gives the costs for so many bytes of work. It improves on those in
+// the cache where that is worth while.
+func calibrateFor(work int64) costs {
+	kernels, path := allKernels(), cachePath()
+	var known *calibration
+	if work >= calibrationWork && len(kernels) > 1 {
+		known = readCache(path, kernels)
+	}
+	if known == nil || known.Times >= calibrationTimes {
+		c, _ := calibrate(false)
+		return c
+	}
+	for name, t := range measure(kernels) {
+		known.Seconds[name] = min(known.Seconds[name], t)
+	}
+	known.Times++
+	writeCache(path, *known)
+	return known.Seconds
 }
 
 func allKernels() []*kernel {
@@ -134,7 +160,7 @@ func cachePath() string {
 // readCache gives what the file says of these kernels, or nil if it is not
 // there, is of another CPU, or says anything that cannot be. At worst a wrong
 // file makes hashing slower.
-func readCache(path string, kernels []*kernel) costs {
+func readCache(path string, kernels []*kernel) *calibration {
 	if path == "" {
 		return nil
 	}
@@ -149,7 +175,7 @@ func readCache(path string, kernels []*kernel) costs {
 	return parseCache(b, kernels)
 }
 
-func parseCache(b []byte, kernels []*kernel) costs {
+func parseCache(b []byte, kernels []*kernel) *calibration {
 	var c calibration
 	if json.Unmarshal(b, &c) != nil || c.Version != calibrationVersion || c.CPU != cpuModel() {
 		return nil
@@ -162,16 +188,18 @@ func parseCache(b []byte, kernels []*kernel) costs {
 		}
 		known[k.name] = t
 	}
-	return known
+	c.Seconds = known
+	return &c
 }
 
 // writeCache leaves the measurement for the next program, whole or not at all,
 // as another may be reading or writing it. That it cannot costs a measurement.
-func writeCache(path string, c costs) {
+func writeCache(path string, c calibration) {
 	if path == "" {
 		return
 	}
-	b, err := json.Marshal(calibration{Version: calibrationVersion, CPU: cpuModel(), Seconds: c})
+	c.Version, c.CPU = calibrationVersion, cpuModel()
+	b, err := json.Marshal(c)
 	if err != nil {
 		return
 	}

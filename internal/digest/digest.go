@@ -159,8 +159,12 @@ func (h Hasher) Sum(ctx context.Context, items []Item) ([]Result, error) {
 	}
 	var b *backend
 	if h.Algorithm == SHA256 {
+		var work int64
+		for _, it := range items {
+			work += it.length()
+		}
 		var err error
-		if b, err = choose(h.Backend); err != nil {
+		if b, err = choose(h.Backend, work); err != nil {
 			return nil, err
 		}
 	}

@@ -60,7 +60,7 @@ func Measure(ctx context.Context, d time.Duration) (Speeds, error) {
 		}
 	}
 	if len(kernels) > 1 {
-		writeCache(cachePath(), best)
+		writeCache(cachePath(), calibration{Times: calibrationTimes, Seconds: best})
 	}
 	return s, nil
 }
