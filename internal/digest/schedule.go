@@ -42,14 +42,14 @@ const (
 	// memory is what the buffers of all streams may take together, in bytes,
 	// and a stream's buffers are between the two sizes. Half a core's second-level
 	// cache is a good place for what is read and hashed right after.
-	memory      = 24 << 20
+	memory      = 16 << 20
 	smallBuffer = 16 << 10
 	largeBuffer = 64 << 10
 	hugeBuffer  = 1 << 20 // where there are so few streams that each read counts
 	// mapped is what the windows of all streams may take together, and a window
 	// is between the two sizes. To unmap up to 33 pages takes longer than to unmap
 	// more, as the kernel invalidates each by itself.
-	mapped    = 32 << 20
+	mapped    = 28 << 20
 	minWindow = 160 << 10
 	maxWindow = 1 << 20
 	// mapFrom is the size from which on a file is worth a mapping.
@@ -70,19 +70,7 @@ func newBoard(ctx context.Context, h Hasher, b *backend, items []Item, results [
 		d.unhashed.Add(items[i].length())
 	}
 	workers := max(1, min(h.Threads, len(items)))
-	// More streams than lanes, so that there is a choice and one can be late.
-	streams := min(len(items), maxStreams, workers*min(2*b.lanes(), b.lanes()+6))
-	d.buffers, d.bufferSize = 2, largeBuffer
-	if streams <= 2*workers && streams <= 8 {
-		d.buffers, d.bufferSize = 3, hugeBuffer
-	}
-	for d.bufferSize > smallBuffer && streams*d.buffers*d.bufferSize > memory {
-		d.bufferSize /= 2
-	}
-	d.small = int64(d.bufferSize / 2)
-	if w := mapped / (max(1, streams) * d.buffers) / pageSize * pageSize; w >= minWindow {
-		d.window = int64(min(w, maxWindow))
-	}
+	streams := d.dimension(workers)
 	for range workers {
 		d.workers = append(d.workers, newWorker(d))
 	}
@@ -94,6 +82,32 @@ func newBoard(ctx context.Context, h Hasher, b *backend, items []Item, results [
 		w.streams = append(w.streams, st)
 	}
 	return d
+}
+
+// dimension chooses the number of streams, returns it, and the sizes of what they
+// read into.
+func (d *board) dimension(workers int) (streams int) {
+	// More streams than lanes, so that there is a choice and one can be late, but
+	// with many cores fewer, if that leaves room for windows.
+	lanes := d.backend.lanes()
+	with := func(more int) int { return min(len(d.items), maxStreams, workers*(lanes+min(lanes, more))) }
+	fits := func(streams int) bool { return streams*2*minWindow <= mapped }
+	streams = with(6)
+	for more := 5; more > 0 && !fits(streams) && fits(with(1)); more-- {
+		streams = with(more)
+	}
+	d.buffers, d.bufferSize = 2, largeBuffer
+	if streams <= 2*workers && streams <= 8 {
+		d.buffers, d.bufferSize = 3, hugeBuffer
+	}
+	for d.bufferSize > smallBuffer && streams*d.buffers*d.bufferSize > memory {
+		d.bufferSize /= 2
+	}
+	d.small = int64(d.bufferSize / 2)
+	if w := mapped / (max(1, streams) * d.buffers) / pageSize * pageSize; w >= minWindow {
+		d.window = int64(min(w, maxWindow))
+	}
+	return streams
 }
 
 // run hashes all. It returns when that is done or the context ends; streams that

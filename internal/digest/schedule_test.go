@@ -153,6 +153,29 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// However many cores and lanes, every lane has a stream, what the streams read
+// into is bounded, and up to eight cores files are mapped.
+func TestDimensions(t *testing.T) {
+	for _, workers := range []int{1, 2, 3, 4, 8, 16, 64, 1000} {
+		for _, lanes := range []int{1, 2, 4, 10} {
+			d := &board{backend: &backend{kernels: []*kernel{{fast: lanes}}}, items: make([]Item, 10_000)}
+			streams := d.dimension(workers)
+			if streams < min(maxStreams, workers*lanes) || streams > maxStreams {
+				t.Errorf("%d workers of %d lanes: %d streams", workers, lanes, streams)
+			}
+			if n := streams * d.buffers * d.bufferSize; n > memory {
+				t.Errorf("%d workers of %d lanes: buffers take %d bytes", workers, lanes, n)
+			}
+			if n := int64(streams*d.buffers) * d.window; n > mapped {
+				t.Errorf("%d workers of %d lanes: windows take %d bytes", workers, lanes, n)
+			}
+			if workers <= 8 && d.window < minWindow {
+				t.Errorf("%d workers of %d lanes: nothing is mapped", workers, lanes)
+			}
+		}
+	}
+}
+
 // The largest items are the first that are opened.
 func TestLargestFirst(t *testing.T) {
 	var mu sync.Mutex
