@@ -32,7 +32,7 @@ func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) 
 	if repo != nil {
 		remote, err := repo.Remote(ctx)
 		if err != nil {
-			return nil, ui.Trouble("", "finding the remote's URL: %w", err)
+			return nil, configError("finding the remote's URL", err)
 		}
 		url = remote.Match
 	}
@@ -42,7 +42,10 @@ func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) 
 // LoadConfigFor reads the configuration that holds for url.
 func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
 	return loadConfig(ctx, repo, url, func() (map[string][]string, []map[string][]string, error) {
-		return gitrepo.ConfigURLMatch(ctx, dir(repo), "modelsign", url, policy.Groups()...)
+		if repo == nil || repo.Top == "" {
+			return gitrepo.ConfigURLMatch(ctx, "", "modelsign", url, policy.Groups()...)
+		}
+		return repo.ConfigURLMatch(ctx, "modelsign", url, policy.Groups()...)
 	})
 }
 
@@ -62,7 +65,7 @@ func loadConfig(ctx context.Context, repo *gitrepo.Repository, url string, read 
 	case errors.Is(err, gitrepo.ErrNoGit) && repo == nil:
 		return &Config{}, nil // no git, no git config
 	case err != nil:
-		return nil, ui.Trouble("", "reading git config modelsign.*: %w", err)
+		return nil, configError("reading git config modelsign.*", err)
 	}
 	c := &Config{URL: url, values: values, policy: map[string][]string{}}
 	for i, names := range policy.Groups() {
@@ -76,6 +79,14 @@ func loadConfig(ctx context.Context, repo *gitrepo.Repository, url string, read 
 		}
 	}
 	return c, nil
+}
+
+// configError gives an error of reading git config its exit code.
+func configError(doing string, err error) error {
+	if errors.Is(err, gitrepo.ErrWorktreeConfig) {
+		return ui.Usage("what comes with a repository decides nothing: put it into a file of your own", "%s: %w", doing, err)
+	}
+	return ui.Trouble("", "%s: %w", doing, err)
 }
 
 // expandPaths expands the values that are files as git does.
@@ -104,14 +115,6 @@ func (c *Config) Policy() (policy.Policy, error) {
 	}
 	p.Trust.CacheDir = CacheDir()
 	return p, nil
-}
-
-// dir is the folder whose git config holds: the repository's, or none.
-func dir(repo *gitrepo.Repository) string {
-	if repo == nil {
-		return ""
-	}
-	return repo.Top
 }
 
 // Get returns the values of modelsign.<name>, the strongest last. The name is

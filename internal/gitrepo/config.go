@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,7 +36,12 @@ func ConfigGetAll(ctx context.Context, dir, key string) ([]string, error) {
 // has any of them wins for all of them, so that what belongs together is never put
 // together from several places. There is a result for each group.
 func ConfigURLMatch(ctx context.Context, dir, section, url string, groups ...[]string) (values map[string][]string, together []map[string][]string, err error) {
-	return configURLMatch(ctx, configGit(dir), section, url, groups)
+	g := configGit(dir)
+	vars, err := configSection(ctx, g, section)
+	if err != nil {
+		return nil, nil, err
+	}
+	return urlMatch(ctx, g, vars, section, url, groups)
 }
 
 // ConfigGet is the function of that name for this repository.
@@ -48,9 +54,17 @@ func (r *Repository) ConfigGetAll(ctx context.Context, key string) ([]string, er
 	return configGetAll(ctx, r.git, key)
 }
 
-// ConfigURLMatch is the function of that name for this repository.
+// ConfigURLMatch is the function of that name for this repository. It returns
+// ErrWorktreeConfig, wrapped, for a variable that the repository brought along.
 func (r *Repository) ConfigURLMatch(ctx context.Context, section, url string, groups ...[]string) (values map[string][]string, together []map[string][]string, err error) {
-	return configURLMatch(ctx, r.git, section, url, groups)
+	vars, err := configSection(ctx, r.git, section)
+	if err == nil {
+		err = r.notOfWorktree(vars)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return urlMatch(ctx, r.git, vars, section, url, groups)
 }
 
 // configGit runs git in a folder that need not be part of a repository. Without
@@ -93,36 +107,81 @@ func configOutput(ctx context.Context, g git, stdin io.Reader, args ...string) (
 
 // variable is one line of configuration.
 type variable struct {
-	place string // the part between section and name, "" for <section>.<name>
-	name  string // in lower case
-	value string
+	key    string // all of it, as git has it
+	place  string // the part between section and name, "" for <section>.<name>
+	name   string // in lower case
+	value  string
+	origin string // as git names it, such as file:.git/config
 }
 
-// configSection reads all variables of a section, wherever their place.
-func configSection(ctx context.Context, g git, section string) ([]variable, error) {
-	out, err := configOutput(ctx, g, nil, "--get-regexp", `^`+regexp.QuoteMeta(strings.ToLower(section))+`\.`)
+// configVariables reads the variables whose keys match an expression.
+func configVariables(ctx context.Context, g git, expression string) ([]variable, error) {
+	out, err := configOutput(ctx, g, nil, "--show-origin", "--get-regexp", expression)
 	if err != nil {
 		return nil, err
 	}
+	records := splitNUL(out)
+	if len(records)%2 != 0 {
+		return nil, fmt.Errorf("git config: %w: %q", errRecord, out)
+	}
 	var vars []variable
-	for _, record := range splitNUL(out) {
-		key, value, hasValue := strings.Cut(record, "\n")
+	for pair := range slices.Chunk(records, 2) {
+		key, value, hasValue := strings.Cut(pair[1], "\n")
 		if !hasValue {
 			value = "true"
 		}
-		key = key[len(section)+1:]
-		dot := strings.LastIndexByte(key, '.')
-		vars = append(vars, variable{place: key[:max(dot, 0)], name: key[dot+1:], value: value})
+		first, last := strings.IndexByte(key, '.'), strings.LastIndexByte(key, '.')
+		if first < 0 {
+			return nil, fmt.Errorf("git config: %w: %q", errRecord, key)
+		}
+		vars = append(vars, variable{key: key, place: key[min(first+1, last):last], name: key[last+1:], value: value, origin: pair[0]})
 	}
 	return vars, nil
 }
 
-// configURLMatch asks git which place wins for each name and each group.
-func configURLMatch(ctx context.Context, g git, section, url string, groups [][]string) (map[string][]string, []map[string][]string, error) {
-	vars, err := configSection(ctx, g, section)
-	if err != nil {
-		return nil, nil, err
+// configSection reads all variables of a section, wherever their place.
+func configSection(ctx context.Context, g git, section string) ([]variable, error) {
+	return configVariables(ctx, g, `^`+regexp.QuoteMeta(strings.ToLower(section))+`\.`)
+}
+
+// ErrWorktreeConfig says that a variable of the configuration stands in a file
+// of the worktree, which came with the repository: somebody has included it.
+var ErrWorktreeConfig = errors.New("configuration in a file of the worktree")
+
+// notOfWorktree refuses variables whose values came with the repository. A
+// worktree that the home folder lies in is its owner's, as are the files there.
+func (r *Repository) notOfWorktree(vars []variable) error {
+	if home, err := os.UserHomeDir(); r.Top == "" || err == nil && inside(r.Top, resolvedOrSame(home)) {
+		return nil
 	}
+	for _, v := range vars {
+		file, isFile := strings.CutPrefix(v.origin, "file:")
+		if !isFile {
+			continue
+		}
+		named := absolute(r.git.dir, file)
+		if foreign := func(p string) bool { return inside(r.Top, p) && !inside(r.GitDir, p) && !inside(r.CommonDir, p) }; foreign(named) || foreign(resolvedOrSame(named)) {
+			return fmt.Errorf("%w: %s is set in %q, by an include.path", ErrWorktreeConfig, v.key, named)
+		}
+	}
+	return nil
+}
+
+// inside says whether an absolute path is dir or lies below it.
+func inside(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+func resolvedOrSame(path string) string {
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
+	}
+	return path
+}
+
+// urlMatch asks git which place wins for each name and each group.
+func urlMatch(ctx context.Context, g git, vars []variable, section, url string, groups [][]string) (values map[string][]string, together []map[string][]string, err error) {
 	copied := withGroups(vars, groups)
 	winner := map[string]string{}
 	byURL := false
@@ -135,8 +194,8 @@ func configURLMatch(ctx context.Context, g git, section, url string, groups [][]
 			return nil, nil, err
 		}
 	}
-	values := at(vars, func(name string) (string, bool) { place, ok := winner[name]; return place, ok })
-	together := make([]map[string][]string, len(groups))
+	values = at(vars, func(name string) (string, bool) { place, ok := winner[name]; return place, ok })
+	together = make([]map[string][]string, len(groups))
 	for i, names := range groups {
 		together[i] = at(vars, func(name string) (string, bool) {
 			place, ok := winner[groupName(i)]

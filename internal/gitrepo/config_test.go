@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -200,6 +201,64 @@ func TestConfigURLMatchTogether(t *testing.T) {
 		if _, leaked := all[groupName(0)]; leaked || len(all["publickey"]) == 0 {
 			t.Errorf("%q: by name %v", url, all)
 		}
+	}
+}
+
+// What is included from a file of the worktree came with the repository, whoever has included it.
+func TestWorktreeConfig(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("r", map[string]string{"a": "1\n", ".gitconfig": "[modelsign]\n\tmode = off\n", "sub/more": "[modelsign]\n\tmode = off\n"})
+	outside := s.Path("mine")
+	s.Write(dir, "../mine", "[modelsign]\n\tmode = warn\n")
+	if err := os.Symlink(filepath.Join(dir, "sub", "more"), s.Path("link")); err != nil {
+		t.Skip(err)
+	}
+	linked := s.Path("linked")
+	s.Git(dir, "worktree", "add", "-q", linked)
+	for name, c := range map[string]struct {
+		include string
+		dir     string
+		foreign bool
+	}{
+		"the user's":               {outside, dir, false},
+		"in the git folder":        {filepath.Join(dir, ".git", "included"), dir, false},
+		"relative":                 {"../.gitconfig", dir, true},
+		"absolute":                 {filepath.Join(dir, "sub", "more"), dir, true},
+		"behind a link":            {s.Path("link"), dir, true},
+		"none":                     {"../nosuch", dir, false},
+		"of a linked worktree":     {filepath.Join(linked, ".gitconfig"), linked, true},
+		"the user's, in a linked":  {outside, linked, false},
+		"of the main one's config": {filepath.Join(dir, ".git", "included"), linked, false},
+	} {
+		s.Write(dir, ".git/included", "[modelsign]\n\tmode = warn\n")
+		s.Git(dir, "config", "--replace-all", "include.path", c.include)
+		r, err := Open(t.Context(), c.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, _, err := r.ConfigURLMatch(t.Context(), "modelsign", "https://example.com/x")
+		if c.foreign != errors.Is(err, ErrWorktreeConfig) || !c.foreign && (err != nil || c.include != "../nosuch" && !slices.Equal(values["mode"], []string{"warn"})) {
+			t.Errorf("%s: %v, %v", name, values, err)
+		}
+	}
+	// Nor does it say where the repository came from.
+	s.Write(dir, "sub/more", "[remote \"origin\"]\n\turl = https://example.com/trusted\n")
+	s.Git(dir, "config", "--replace-all", "include.path", "../sub/more")
+	if r, err := Open(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	} else if remote, err := r.Remote(t.Context()); !errors.Is(err, ErrWorktreeConfig) {
+		t.Errorf("%v, %v", remote, err)
+	}
+	// A worktree in which the home folder lies is its owner's.
+	s.Git(dir, "config", "--replace-all", "include.path", "../.gitconfig")
+	t.Setenv("HOME", filepath.Join(dir, "sub"))
+	t.Setenv("USERPROFILE", filepath.Join(dir, "sub"))
+	r, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.ConfigURLMatch(t.Context(), "modelsign", ""); err != nil {
+		t.Error(err)
 	}
 }
 

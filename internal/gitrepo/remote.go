@@ -90,17 +90,16 @@ func (r *Repository) base() string {
 
 // remotes returns the first address of each remote and the remote of each branch.
 func (r *Repository) remotes(ctx context.Context) (urls, upstreams map[string]string, err error) {
-	out, err := configOutput(ctx, r.git, nil, "--get-regexp", `^(remote\..*\.url|branch\..*\.remote)$`)
+	vars, err := configVariables(ctx, r.git, `^(remote\..*\.url|branch\..*\.remote)$`)
+	if err == nil {
+		err = r.notOfWorktree(vars)
+	}
 	urls, upstreams = map[string]string{}, map[string]string{}
-	for _, record := range splitNUL(out) {
-		key, value, _ := strings.Cut(record, "\n")
-		if name, ok := strings.CutPrefix(key, "remote."); ok {
-			name = strings.TrimSuffix(name, ".url")
-			if _, seen := urls[name]; !seen {
-				urls[name] = value
-			}
-		} else if name, ok := strings.CutPrefix(key, "branch."); ok {
-			upstreams[strings.TrimSuffix(name, ".remote")] = value
+	for _, v := range vars {
+		if strings.HasPrefix(v.key, "branch.") {
+			upstreams[v.place] = v.value
+		} else if _, seen := urls[v.place]; !seen {
+			urls[v.place] = v.value
 		}
 	}
 	return urls, upstreams, err
