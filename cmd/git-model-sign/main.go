@@ -36,6 +36,8 @@ func commands() []command {
 	return []command{
 		{"sign", "[<path>]", "sign the model and commit the signature", setupSign, nil},
 		{"verify", "[<path>]", "check the model against its signature", setupVerify, nil},
+		{"status", "[<path>]", "say how signatures stand to what is staged", setupStatus, nil},
+		{"log", "[<path>] [<revision range>]", "list the commits that changed a signature", setupLog, nil},
 		{"show", "[<path>]", "print what a signature claims, without believing it", setupShow, nil},
 		{"digest", "[<path>]", "print the model's root digest", setupDigest, nil},
 		{"keygen", "[<file>]", "make a key pair: the private key in <file>, the public one beside it", setupKeygen, nil},
@@ -51,7 +53,7 @@ func commands() []command {
 
 // reserved are words that are commands elsewhere or will be: no model is signed
 // because a folder happens to have such a name.
-var reserved = []string{"status", "log", "monitor", "help"}
+var reserved = []string{"monitor", "help"}
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, t *ui.Terminal) int {

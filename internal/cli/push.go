@@ -60,3 +60,18 @@ func receiveRefs(config *Config) []string {
 	}
 	return refs
 }
+
+// VerifyOptions are those of a command that verifies by the policy in git config
+// alone.
+func VerifyOptions(ctx context.Context, repo *gitrepo.Repository, t *ui.Terminal) (walk.VerifyOptions, error) {
+	o := walk.VerifyOptions{Terminal: t}
+	config, err := LoadConfig(ctx, repo)
+	if err != nil {
+		return o, err
+	}
+	if o.Policy, err = config.Policy(); err != nil {
+		return o, err
+	}
+	o.Hasher, err = HookHasher(config)
+	return o, err
+}

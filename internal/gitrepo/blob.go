@@ -92,7 +92,7 @@ func (g gitReader) blobs(ctx context.Context, oids []string, max int64, fn BlobF
 			}
 		}
 		return nil
-	}, "cat-file", "--batch-check")
+	}, "cat-file", "--buffer", "--batch-check")
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (g gitReader) blobs(ctx context.Context, oids []string, max int64, fn BlobF
 			}
 		}
 		return nil
-	}, "cat-file", "--batch")
+	}, "cat-file", "--buffer", "--batch")
 }
 
 func lines(oids []string) io.Reader {

@@ -25,13 +25,16 @@ func (r *Repository) Unstaged(ctx context.Context, under string) ([]Difference, 
 // StagedWith returns the paths whose names end in a suffix and that the index has
 // in another way than HEAD.
 func (r *Repository) StagedWith(ctx context.Context, suffix string) ([]Difference, error) {
-	base := "HEAD"
-	if head, err := r.HeadCommit(ctx); err != nil {
-		return nil, err
-	} else if head == "" {
-		base = r.emptyTree()
+	against := func(base string) ([]Difference, error) {
+		return differences(ctx, globbing(r.git), "diff-index", "--cached", "--name-status", "--no-renames", "--no-ext-diff", "-z", base, "--", anywhereWith(suffix))
 	}
-	return differences(ctx, globbing(r.git), "diff-index", "--cached", "--name-status", "--no-renames", "--no-ext-diff", "-z", base, "--", anywhereWith(suffix))
+	found, err := against("HEAD")
+	if exitedWith(err, 128) {
+		if head, unborn := r.HeadCommit(ctx); unborn == nil && head == "" {
+			return against(r.emptyTree())
+		}
+	}
+	return found, err
 }
 
 // DeletedPaths returns the paths whose names end in a suffix and that one commit

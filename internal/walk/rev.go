@@ -97,17 +97,20 @@ func repoRoot(repo *gitrepo.Repository) string {
 // that passes for a bare repository and is tracked by the repository around it
 // came with that, and is a part of its worktree.
 func repositoryAt(ctx context.Context, dir string) (*gitrepo.Repository, error) {
-	around, _, err := worktree(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
 	own, err := gitrepo.Open(ctx, dir)
 	switch {
 	case errors.Is(err, gitrepo.ErrNotRepository), errors.Is(err, gitrepo.ErrNoGit):
 		return nil, ui.Usage("--rev names a commit of the repository that the model is in", "%w", err)
 	case err != nil:
 		return nil, ui.Trouble("", "%w", err)
-	case around == nil || own.Top != "":
+	case own.Top != "":
+		return own, nil
+	}
+	around, _, err := worktree(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	if around == nil {
 		return own, nil
 	}
 	inside, err := around.PathOf(own.GitDir)

@@ -1,0 +1,158 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// LogOptions say which commits Log looks at.
+type LogOptions struct {
+	// Under is a path relative to the top of the repository: signatures at or under
+	// it count. "" is everywhere.
+	Under string
+	// Range is a revision or a range of them; "" is HEAD.
+	Range string
+	// Max is how many commits are told at most, 0 for all.
+	Max int
+	// Verify says whom to believe, and how to hash.
+	Verify VerifyOptions
+}
+
+// LocateLog finds the repository, and tells a path from a range of revisions: a
+// path comes first, or behind "--", and one argument alone is a path if there is
+// such a file or folder, or if it is no revision. dash is how many arguments came
+// before "--", -1 without one. Without a path everything counts, as with git log.
+func LocateLog(ctx context.Context, args []string, dash int) (repo *gitrepo.Repository, o LogOptions, err error) {
+	var path string
+	switch n := len(args); {
+	case n > 2, n == 2 && dash == 2, n == 2 && dash == 0:
+		return nil, o, ui.Usage("git model-sign log [<path>] [<revision range>]", "expected a path and a revision range, found %q", args)
+	case n == 2 && dash == 1:
+		o.Range, path = args[0], args[1]
+	case n == 2:
+		path, o.Range = args[0], args[1]
+	case n == 1 && dash == 0:
+		path = args[0]
+	case n == 1:
+		if repo, _, err = FindInRepository(ctx, "."); err != nil {
+			return nil, o, err
+		}
+		if isRange(ctx, repo, args[0]) {
+			o.Range = args[0]
+		} else {
+			path = args[0]
+		}
+	}
+	repo, o.Under, err = FindInRepository(ctx, path)
+	if path == "" {
+		o.Under = ""
+	}
+	return repo, o, err
+}
+
+// isRange says whether an argument is rather a range of revisions than a path.
+// Git's own files, among which the current folder is in a bare repository, are no
+// paths of a model.
+func isRange(ctx context.Context, repo *gitrepo.Repository, arg string) bool {
+	if _, err := os.Lstat(arg); err == nil && repo.Top != "" {
+		return false
+	}
+	if from, to, ok := strings.Cut(arg, ".."); ok {
+		return !strings.Contains(from+to, "/..") && !strings.HasPrefix(arg, "../")
+	}
+	_, err := repo.ResolveCommit(ctx, arg)
+	return err == nil
+}
+
+// Log calls each for every signature that a commit changed, the newest commit
+// first and as soon as it is judged: by the policy, and by comparing what the
+// commit holds from blobs and LFS pointers. The repository may be bare. The first
+// error of each ends it and is returned.
+func Log(ctx context.Context, repo *gitrepo.Repository, o LogOptions, each func(*ui.LogEntry) error) error {
+	told := 0
+	err := repo.VisitHistory(ctx, gitrepo.HistoryOptions{Range: o.Range, Under: o.Under, Suffix: ".sig"}, func(v gitrepo.Visit) error {
+		entries, err := judgeVisit(ctx, repo, v, o.Verify)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := each(e); err != nil {
+				return err
+			}
+		}
+		if len(entries) > 0 {
+			told++
+		}
+		if told == o.Max && o.Max > 0 {
+			return gitrepo.ErrStop
+		}
+		return nil
+	})
+	if errors.Is(err, gitrepo.ErrNoCommit) {
+		if o.Range == "" {
+			return ui.Usage("", "there are no commits yet")
+		}
+		return ui.Usage("the range is one that git log takes, such as main or v1..main", "%w", err)
+	}
+	return err
+}
+
+// judgeVisit looks at the signatures that one commit changed.
+func judgeVisit(ctx context.Context, repo *gitrepo.Repository, v gitrepo.Visit, o VerifyOptions) ([]*ui.LogEntry, error) {
+	places, err := SignaturesAt(ctx, repo, v.Commit)
+	if err != nil {
+		return nil, err
+	}
+	var entries []*ui.LogEntry
+	for _, change := range v.Paths {
+		e := &ui.LogEntry{Commit: v.Commit, Time: v.Time, Signature: change.Path}
+		i := slices.IndexFunc(places, func(p *Place) bool { return p.Signature == change.Path })
+		switch {
+		case i >= 0:
+			e.Verdict = judgePlace(ctx, places[i], o)
+			if e.Verdict.Signer == nil && e.Verdict.Claim == nil {
+				e.Verdict.Claim = claimOf(ctx, places[i])
+			}
+		case change.New != "", !wasSignature(ctx, repo, change):
+			continue // another program's
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// claimOf is what the signature at p claims; nil where it cannot be read.
+func claimOf(ctx context.Context, p *Place) *ui.Claim {
+	raw, err := readSignature(ctx, p)
+	if err != nil {
+		return nil
+	}
+	b, err := oms.ParseBundle(raw)
+	if err != nil {
+		return nil
+	}
+	return &ui.Claim{Signature: p.signatureName(), Bundle: b}
+}
+
+// wasSignature says whether a file that is gone was a model signature.
+func wasSignature(ctx context.Context, repo *gitrepo.Repository, gone gitrepo.PathChange) bool {
+	if isSignatureName(gone.Path) {
+		return true
+	}
+	claims := false
+	err := repo.Blobs(ctx, []string{gone.Old}, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
+		claims = claimsToBeBundle(content)
+		return nil
+	})
+	return err == nil && claims
+}

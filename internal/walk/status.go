@@ -1,0 +1,161 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// StatusOptions say what Status looks at.
+type StatusOptions struct {
+	// Under is a path relative to the top of the worktree: what lies at or under it
+	// is looked at, and the signatures that are for it. "" is everything.
+	Under string
+	// Verify says whom to believe, and how to hash.
+	Verify VerifyOptions
+}
+
+// Status says how the signatures of a worktree stand to what is staged. The
+// staged blobs and LFS pointers are compared, and no file of the worktree is read.
+func Status(ctx context.Context, repo *gitrepo.Repository, o StatusOptions) (*ui.Status, error) {
+	if repo.Top == "" {
+		return nil, ui.Usage("git model-sign log and verify --rev look at commits", "status is about a worktree, and there is none")
+	}
+	w, err := lookAtWorktree(ctx, repo, o.Under)
+	if err != nil {
+		return nil, err
+	}
+	s := &ui.Status{Untracked: w.untracked}
+	for _, d := range w.unstaged {
+		s.Unstaged = append(s.Unstaged, ui.WorktreeChange{Path: d.Path, What: changeWord(d.What)})
+	}
+	for _, p := range w.places {
+		if !concerns(o.Under, p.Signature) && !concerns(o.Under, p.Path) && !concerns(p.Path, o.Under) {
+			continue
+		}
+		v := judgePlace(ctx, p, o.Verify)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.Signatures = append(s.Signatures, ui.SignatureStatus{Path: p.Signature, Model: p.Path, State: w.state(p.Signature), Verdict: v})
+	}
+	s.Signatures = append(s.Signatures, w.others(o.Under)...)
+	slices.SortFunc(s.Signatures, func(a, b ui.SignatureStatus) int { return strings.Compare(a.Path, b.Path) })
+	s.Uncovered = w.uncovered(o.Under)
+	return s, nil
+}
+
+// FindInRepository opens the repository that a file or folder is in, which need
+// not exist, and returns its path there, "" for the top.
+func FindInRepository(ctx context.Context, name string) (repo *gitrepo.Repository, path string, err error) {
+	r := &Revision{Name: name}
+	err = r.findRepository(ctx)
+	if errors.Is(err, gitrepo.ErrNotRepository) {
+		return nil, "", ui.Usage("", "%w", err)
+	}
+	return r.Repo, r.Path, err
+}
+
+// concerns says whether a path is a folder, or lies under it; "" is the top.
+func concerns(folder, path string) bool {
+	return folder == "" || path == folder || strings.HasPrefix(path, folder+"/")
+}
+
+// worktreeState is what git says of a worktree and its index.
+type worktreeState struct {
+	places    []*Place // of the signatures in the index
+	entries   []gitrepo.Entry
+	unstaged  []gitrepo.Difference
+	untracked []string
+	staged    []gitrepo.Difference // signatures, or what is called like one
+}
+
+// lookAtWorktree asks git for everything at the same time.
+func lookAtWorktree(ctx context.Context, repo *gitrepo.Repository, under string) (*worktreeState, error) {
+	w := &worktreeState{}
+	var unstaged, untracked, staged error
+	var wg sync.WaitGroup
+	wg.Go(func() { w.unstaged, unstaged = repo.Unstaged(ctx, under) })
+	wg.Go(func() { w.untracked, untracked = repo.UntrackedFiles(ctx, under) })
+	wg.Go(func() { w.staged, staged = repo.StagedWith(ctx, ".sig") })
+	snapshot, err := repo.Snapshot(ctx, "")
+	if err == nil {
+		w.entries = snapshot.Entries
+		w.places, err = signaturesIn(ctx, &Place{Repo: repo, Commit: Staged, snapshot: snapshot})
+	}
+	wg.Wait()
+	for _, err := range []error{err, unstaged, untracked, staged} {
+		if err != nil {
+			return nil, ui.Trouble("", "looking at the worktree: %w", err)
+		}
+	}
+	return w, nil
+}
+
+// state says where a signature is that the index holds.
+func (w *worktreeState) state(signature string) ui.SignatureState {
+	if slices.ContainsFunc(w.staged, func(d gitrepo.Difference) bool { return d.Path == signature }) {
+		return ui.SignatureStaged
+	}
+	return ui.SignatureCommitted
+}
+
+// others are the signatures at or under a path that the index does not hold.
+func (w *worktreeState) others(under string) []ui.SignatureStatus {
+	var found []ui.SignatureStatus
+	add := func(name string, state ui.SignatureState) {
+		if isSignatureName(name) && concerns(under, name) {
+			found = append(found, ui.SignatureStatus{Path: name, Model: strings.TrimSuffix(name[:strings.LastIndexByte(name, '/')+1], "/"), State: state})
+		}
+	}
+	for _, d := range w.staged {
+		switch d.What {
+		case 'D':
+			add(d.Path, ui.SignatureRemoved)
+		case 'U':
+			add(d.Path, ui.SignatureUnmerged)
+		}
+	}
+	for _, name := range w.untracked {
+		add(name, ui.SignatureUntracked)
+	}
+	return found
+}
+
+// uncovered are the tracked files at or under a path that no signature is for.
+func (w *worktreeState) uncovered(under string) []string {
+	var names []string
+	last := ""
+	for _, e := range w.entries {
+		if !concerns(under, e.Path) || e.Path == last {
+			continue
+		}
+		last = e.Path
+		if !slices.ContainsFunc(w.places, func(p *Place) bool {
+			return e.Path == p.Signature || concerns(p.Path, e.Path) && (!p.Single || e.Path == p.Path)
+		}) {
+			names = append(names, e.Path)
+		}
+	}
+	return names
+}
+
+// changeWord is git's letter for a change in a word.
+func changeWord(letter byte) string {
+	switch letter {
+	case 'A':
+		return "added"
+	case 'D':
+		return "deleted"
+	case 'T':
+		return "typechange"
+	case 'U':
+		return "unmerged"
+	}
+	return "modified"
+}
