@@ -24,6 +24,7 @@ func PushOptions(ctx context.Context, repo *gitrepo.Repository, received bool, a
 			return o, ui.Trouble("", "finding the remote's URL: %w", err)
 		}
 		url = remote.Match
+		o.URL = url
 	}
 	config, err := LoadHookConfig(ctx, repo, url)
 	if err != nil {
@@ -69,6 +70,7 @@ func VerifyOptions(ctx context.Context, repo *gitrepo.Repository, t *ui.Terminal
 	if err != nil {
 		return o, err
 	}
+	o.URL = config.URL
 	if o.Policy, err = config.Policy(); err != nil {
 		return o, err
 	}

@@ -25,8 +25,10 @@ type Tip struct {
 // PushOptions say what CheckPush believes, and how seriously.
 type PushOptions struct {
 	// Policy is that of where the push goes, or where it arrives. Its signers are
-	// believed; signers are not pinned, and without any only the files are compared.
+	// believed, or those that are pinned already for URL; without any only the
+	// files are compared. URL is "" where it arrives.
 	Policy policy.Policy
+	URL    string
 	// Received says that the push arrived here.
 	Received bool
 	// Refs are patterns of refs of which one has to match a ref for it to be
@@ -156,7 +158,7 @@ func (c *pushCheck) judge(ctx context.Context, ref string, places []*Place) (cod
 		return ui.ExitFailed, nil
 	}
 	for _, p := range places {
-		v := judgePlace(ctx, p, VerifyOptions{Policy: c.options.Policy, Hasher: c.options.Hasher, Terminal: t})
+		v := judgePlace(ctx, p, VerifyOptions{Policy: c.options.Policy, URL: c.options.URL, Hasher: c.options.Hasher, Terminal: t})
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
@@ -171,13 +173,21 @@ func (c *pushCheck) judge(ctx context.Context, ref string, places []*Place) (cod
 	return code, nil
 }
 
-// judgePlace verifies a signature by a policy, or where that believes nobody
-// compares the files with what the signature claims.
+// judgePlace verifies a signature by a policy or a pin, and pins nobody. Where
+// nobody is to be believed it compares the files with what the signature claims.
 func judgePlace(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
-	if o.Policy.Trust.Empty() {
+	if o.Policy.Trust.Empty() && !pinned(p, o) {
 		return Claimed(ctx, p, o)
 	}
+	o.Policy.FirstUse = policy.RefuseUnknown
 	return Verify(ctx, p, o)
+}
+
+// pinned says whether a signer is known for the signature at p, or that cannot be
+// found out.
+func pinned(p *Place, o VerifyOptions) bool {
+	judge, err := newJudge(o.URL, o.Policy)
+	return err != nil || judge != nil && judge.Missing(p.Signature) != nil
 }
 
 // dropped are the signatures that the replaced tip had and the new one has not,
