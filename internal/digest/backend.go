@@ -69,8 +69,9 @@ type backend struct {
 	// plan is the kernel for so many messages, from 1 to lanes(), and even the one
 	// without slow lanes.
 	plan, even []*kernel
-	// single and best are bytes a second on one core, with one message and with
-	// as many as it likes.
+	// rates are bytes a second on one core with so many messages; single and best
+	// are those with one and with as many as it likes.
+	rates        []float64
 	single, best float64
 }
 
@@ -82,6 +83,9 @@ func (b *backend) lanes() int {
 
 // kernelFor is the kernel to use while there are c messages.
 func (b *backend) kernelFor(c int) *kernel { return b.plan[min(c, len(b.plan)-1)] }
+
+// rate is what a core does with c messages, in bytes a second.
+func (b *backend) rate(c int) float64 { return b.rates[min(c, len(b.rates)-1)] }
 
 // evenKernelFor is the kernel without slow lanes to use for c messages.
 func (b *backend) evenKernelFor(c int) *kernel { return b.even[min(c, len(b.even)-1)] }
@@ -164,7 +168,7 @@ func fastest(costs costs) *backend {
 // tune fills in the plan from what each kernel was measured to cost. Without
 // measurements it takes the widest kernel for a number of messages.
 func (b *backend) tune(costs costs) {
-	b.plan = make([]*kernel, b.lanes()+1)
+	b.plan, b.rates = make([]*kernel, b.lanes()+1), make([]float64, b.lanes()+1)
 	b.even = make([]*kernel, b.lanes()+1)
 	for c := range b.plan {
 		var rate, evenRate float64
@@ -177,6 +181,7 @@ func (b *backend) tune(costs costs) {
 				evenRate, b.even[c] = r, k
 			}
 		}
+		b.rates[c] = rate
 		b.best = max(b.best, rate)
 		if c == 1 {
 			b.single = rate

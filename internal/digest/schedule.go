@@ -175,28 +175,18 @@ func (d *board) ended() {
 }
 
 // spare gives one of the worker's streams to the worker that has the fewest, if
-// it has two less. It is of use only when no items are left: before that every
-// worker has what it can take.
+// it has too many.
 func (d *board) spare(from *worker) {
-	if !d.drained.Load() {
-		return
-	}
-	to := slices.MinFunc(d.workers, func(a, b *worker) int { return int(a.held.Load() - b.held.Load()) })
-	if to.held.Load()+2 > int64(len(from.streams)) {
+	if to := d.idlest(from); to == nil || !from.tooMany(to) {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if to.held.Load()+2 > int64(len(from.streams)) { // somebody else gave it one
+	to := d.idlest(from)
+	if to == nil || !from.tooMany(to) { // somebody else gave it one
 		return
 	}
-	// The longest goes: it gains most by having a core with few others.
-	i := 0
-	for j, st := range from.streams {
-		if st.rest != nil && (from.streams[i].rest == nil || st.left() > from.streams[i].left()) {
-			i = j
-		}
-	}
+	i := from.dispensable()
 	st := from.streams[i]
 	from.streams = slices.Delete(from.streams, i, i+1)
 	from.held.Add(-1)
@@ -206,4 +196,16 @@ func (d *board) spare(from *worker) {
 	to.mu.Unlock()
 	st.owner.Store(to)
 	to.poke()
+}
+
+// idlest is the worker beside one that has the fewest streams. It is none whose
+// core one stream has to itself.
+func (d *board) idlest(beside *worker) *worker {
+	var idlest *worker
+	for _, w := range d.workers {
+		if w != beside && !w.solo.Load() && (idlest == nil || w.held.Load() < idlest.held.Load()) {
+			idlest = w
+		}
+	}
+	return idlest
 }

@@ -72,6 +72,9 @@ func (s *source) unchanged() error {
 	if after.Size() != s.before.Size() || !after.ModTime().Equal(s.before.ModTime()) {
 		return fmt.Errorf("%s: %w", s.item.Name, ErrChanged)
 	}
+	if removed(s.before, after) {
+		return fmt.Errorf("%s: %w: it was removed or replaced", s.item.Name, ErrChanged)
+	}
 	return nil
 }
 

@@ -20,6 +20,8 @@ type worker struct {
 	held  atomic.Int64
 	mu    sync.Mutex
 	inbox []*stream // from other workers
+	// solo says that one stream has the core to itself.
+	solo atomic.Bool
 	// signal is sent to when a stream of ours has read something, or ended, or
 	// came to us.
 	signal chan struct{}
@@ -67,7 +69,10 @@ func (w *worker) collect(patience *time.Timer) bool {
 	for {
 		w.receive()
 		missing := w.sort()
-		if len(w.running) > 0 && (missing == 0 || len(w.running) >= w.board.backend.lanes()) {
+		if len(w.running) == 0 {
+			w.solo.Store(false)
+		}
+		if len(w.running) > 0 && (missing == 0 || len(w.running) >= w.board.backend.lanes() || w.urgent()) {
 			return true
 		}
 		if len(w.running) > 0 && deadline == nil {
@@ -179,7 +184,8 @@ func (w *worker) lost(at uintptr) *stream {
 // that have its lanes, the fast ones first.
 func (w *worker) claim() *kernel {
 	b := w.board.backend
-	if len(w.running) == 1 || w.alone() {
+	w.solo.Store(w.alone())
+	if len(w.running) == 1 || w.solo.Load() {
 		w.running = w.running[:1]
 		return b.kernelFor(1)
 	}
@@ -213,24 +219,57 @@ func (w *worker) order() func(a, b *stream) int {
 // whether it should have the core to itself: what all others have left could be
 // done on the other cores before it ends even so.
 func (w *worker) alone() bool {
-	others := len(w.board.workers) - 1
-	if others == 0 {
-		return false
+	others := float64(len(w.board.workers) - 1)
+	i, decides := w.longest(others * w.board.backend.best)
+	if decides {
+		w.running[0], w.running[i] = w.running[i], w.running[0]
 	}
-	longest := 0
-	for i, st := range w.running {
-		if st.left() > w.running[longest].left() {
-			longest = i
+	return decides
+}
+
+// urgent says whether a stream that has something decides when all is done, so
+// that it must not wait for others.
+func (w *worker) urgent() bool {
+	_, decides := w.longest(float64(len(w.board.workers)) * w.board.backend.rate(len(w.streams)))
+	return decides
+}
+
+// longest is the running stream that has most left to do. It decides when all is
+// done if it ends last even with a core to itself, while the rest is done at so
+// many bytes a second.
+func (w *worker) longest(rate float64) (i int, decides bool) {
+	for j, st := range w.running {
+		if st.left() > w.running[i].left() {
+			i = j
 		}
 	}
-	left := w.running[longest].left()
+	left := w.running[i].left()
 	rest := max(0, w.board.unhashed.Load()-left)
-	b := w.board.backend
-	if float64(left)/b.single < float64(rest)/(b.best*float64(others)) {
-		return false
+	return i, rate > 0 && float64(left)/w.board.backend.single >= float64(rest)/rate
+}
+
+// tooMany says whether one of the streams belongs to another worker: all but one
+// that has the core to itself, and when no items are left any that the other has
+// two less of. Before that every worker has what it can take.
+func (w *worker) tooMany(other *worker) bool {
+	if w.solo.Load() {
+		return len(w.streams) > 1
 	}
-	w.running[0], w.running[longest] = w.running[longest], w.running[0]
-	return true
+	return w.board.drained.Load() && other.held.Load()+2 <= int64(len(w.streams))
+}
+
+// dispensable is the stream to give away: any that does not have the core to
+// itself, or else the longest, which gains most by having a core with few others.
+func (w *worker) dispensable() (i int) {
+	if w.solo.Load() {
+		return slices.IndexFunc(w.streams, func(st *stream) bool { return st != w.running[0] })
+	}
+	for j, st := range w.streams {
+		if st.rest != nil && (w.streams[i].rest == nil || st.left() > w.streams[i].left()) {
+			i = j
+		}
+	}
+	return i
 }
 
 // shortOnes brings to the front those running streams whose messages have not
