@@ -23,6 +23,7 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 	place.Register(flags, "write the signature to `FILE` instead of model.sig in the model's folder")
 	content.Register(flags)
 	hashing.Register(flags)
+	promised := flags.Bool("promised", false, "sign LFS files by their committed pointers, without reading or having them")
 	noCommit := flags.Bool("no-commit", false, "write the signature and do not commit it")
 	amend := flags.Bool("amend", false, "put the signature into the last commit instead of a new one")
 	flags.StringArrayVarP(&message, "message", "m", nil, "use `TEXT` as the commit message; each -m is a paragraph")
@@ -64,7 +65,7 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 			return err
 		}
 		signed, err := walk.Sign(ctx, p, walk.SignOptions{
-			Signer: signer, Serialization: serialization, Commit: !*noCommit, Amend: *amend,
+			Signer: signer, Serialization: serialization, Promised: *promised, Commit: !*noCommit, Amend: *amend,
 			Hasher: hasher, Message: strings.Join(message, "\n\n"), Input: os.Stdin, Output: os.Stderr, Terminal: t,
 		})
 		if err != nil {

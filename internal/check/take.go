@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -12,32 +13,51 @@ import (
 
 // Take hashes every file of t and returns the manifest that describes it. It
 // fails on the first file, in the order of their paths, that cannot be read or
-// is not downloaded. What is signed is read for it: no memory has a part in that.
+// is not downloaded. What is signed is read for it: no memory has a part in that,
+// and a pointer's word is taken only for a file that the tree says is promised.
 func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher) (*oms.Manifest, error) {
-	resources := layOut(t, s)
-	for _, r := range resources {
-		if r.file.Kind == tree.Pointer {
-			return nil, fmt.Errorf("%s: %w", r.file.Path, tree.ErrNotDownloaded)
+	all := layOut(t, s)
+	signed := make([]oms.Resource, len(all))
+	var read []pending
+	var places []int // of what is read, in signed
+	for i, r := range all {
+		signed[i] = r.resource
+		if r.file.Kind != tree.Pointer {
+			read, places = append(read, r), append(places, i)
+			continue
+		}
+		var err error
+		if signed[i].Digest, err = promisedDigest(r.file, s); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.file.Path, err)
 		}
 	}
-	results, err := sum(ctx, t, s, h, resources, itemsOf(s, resources))
+	results, err := sum(ctx, t, s, h, read, itemsOf(s, read))
 	if err != nil {
 		return nil, err
 	}
-	signed := make([]oms.Resource, len(resources))
 	var failed []error
 	for i, res := range results {
 		if res.Err != nil {
 			failed = append(failed, res.Err)
 			continue
 		}
-		signed[i] = resources[i].resource
-		signed[i].Digest = res.Digest
+		signed[places[i]].Digest = res.Digest
 	}
 	if len(failed) > 0 {
 		return nil, errors.Join(failed...)
 	}
 	return oms.NewManifest(t.Name, s, signed)
+}
+
+// promisedDigest is the digest that the pointer of a promised file names.
+func promisedDigest(f tree.File, s oms.Serialization) ([]byte, error) {
+	if !f.Promised || f.Pointer.Extensions {
+		return nil, tree.ErrNotDownloaded
+	}
+	if s.Method != oms.Files || s.HashType != oms.SHA256 {
+		return nil, fmt.Errorf("%w: an LFS pointer does not name %s", tree.ErrNotDownloaded, describe(s))
+	}
+	return hex.DecodeString(f.Pointer.OID)
 }
 
 // layOut lists the resources that a serialization makes of a tree, without

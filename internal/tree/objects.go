@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
@@ -74,7 +75,7 @@ func (w *objects) read(ctx context.Context) error {
 		return err
 	}
 	w.sort()
-	if err := w.fetch(ctx); err != nil {
+	if err := w.fetch(ctx, slices.Concat(w.files, w.attributeFiles())); err != nil {
 		return err
 	}
 	if err := w.readAttributes(ctx); err != nil {
@@ -179,20 +180,14 @@ func (w *objects) attributeFiles() []gitrepo.Entry {
 	return files
 }
 
-// fetch gets what a partial clone has left out and the model needs.
-func (w *objects) fetch(ctx context.Context) error {
-	if len(w.snapshot.Checkout.Promisors) == 0 {
-		return nil
+// fetch gets of the contents of entries what a partial clone has left out.
+func (w *objects) fetch(ctx context.Context, entries []gitrepo.Entry) error {
+	oids := make([]string, len(entries))
+	for i, e := range entries {
+		oids[i] = e.OID
 	}
-	var oids []string
-	for _, e := range w.files {
-		oids = append(oids, e.OID)
-	}
-	for _, e := range w.attributeFiles() {
-		oids = append(oids, e.OID)
-	}
-	var err error
-	w.tree.Fetched, err = w.snapshot.Fetch(ctx, oids)
+	n, err := w.snapshot.Fetch(ctx, oids)
+	w.tree.Fetched += n
 	return err
 }
 

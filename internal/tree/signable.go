@@ -28,6 +28,7 @@ func (t *Tree) CheckSignable(ctx context.Context, repo *gitrepo.Repository) (ref
 		if err := c.changes(ctx); err != nil {
 			return nil, nil, err
 		}
+		c.notDownloaded()
 		if err := c.signatureFilter(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -70,7 +71,7 @@ func (c *signable) refuse(path string, err error, hint string) {
 	}
 }
 
-// absent refuses tracked files whose content is not here.
+// absent refuses tracked files that are not here.
 func (c *signable) absent() {
 	for _, path := range c.tree.Missing {
 		c.refuse(path, ErrMissing, "git checkout, or git rm and commit, the files that are gone")
@@ -78,9 +79,13 @@ func (c *signable) absent() {
 	for _, path := range c.tree.Sparse {
 		c.refuse(path, fmt.Errorf("%w: the sparse checkout leaves it out", ErrMissing), "git sparse-checkout disable")
 	}
+}
+
+// notDownloaded refuses pointers in the place of content.
+func (c *signable) notDownloaded() {
 	for _, f := range c.tree.Files {
-		if f.Kind == Pointer {
-			c.refuse(f.Path, ErrNotDownloaded, hintPull)
+		if f.Kind == Pointer && !f.Promised {
+			c.refuse(f.Path, ErrNotDownloaded, hintPull+", or sign from the pointers with --promised")
 		}
 	}
 }

@@ -58,6 +58,8 @@ type File struct {
 	Kind Kind
 	// Pointer is what the pointer says, for Kind Pointer.
 	Pointer lfs.Pointer
+	// Promised says that signing takes the pointer's word for the content.
+	Promised bool
 	// LFS says that the path's attributes send it through Git LFS.
 	LFS bool
 	// BlobID is the object id of the content that the index holds, "" outside of
@@ -131,6 +133,9 @@ type Options struct {
 	// Committed leaves out of a worktree what HEAD does not hold yet, though it
 	// is staged: a clone would not contain it. See Tree.Uncommitted.
 	Committed bool
+	// Promised takes the files of a worktree that HEAD holds as LFS pointers, by
+	// its own attributes, from these pointers, whether they are downloaded or not.
+	Promised bool
 	// LinksInto is an absolute folder: symlinks to regular files directly in it
 	// are read under the link's own name even without AllowSymlinks. A snapshot
 	// in a Hugging Face cache is made of links into its repository's blobs.

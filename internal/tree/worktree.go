@@ -119,6 +119,9 @@ func (w *worktree) read(ctx context.Context) error {
 	}
 	w.addUntracked()
 	w.findPointers()
+	if w.options.Promised {
+		return w.promise(ctx)
+	}
 	return nil
 }
 

@@ -121,6 +121,8 @@ type Signing struct {
 	Signer string
 	Files  int
 	Bytes  int64
+	// Promised counts the files that were taken from their LFS pointers.
+	Promised int
 	// Unchanged says that the signature was there already.
 	Unchanged bool
 	// Commit is the id of the commit made, or empty.
@@ -135,11 +137,22 @@ func (t *Terminal) Signed(s *Signing) {
 	} else {
 		t.Result("%s %s: %s, %s, as %s", t.paint(green, "signed"), Quote(s.Signature), Plural(s.Files, "file"), Size(s.Bytes), s.Signer)
 	}
+	if s.Promised > 0 {
+		t.Note("%s", TakenFromPointers(s.Promised))
+	}
 	root := s.Manifest.RootDigest()
 	t.Note("root digest sha256:%x", root)
 	if s.Commit != "" {
 		t.Note("committed as %s", s.Commit)
 	}
+}
+
+// TakenFromPointers says how many files were signed without being read.
+func TakenFromPointers(n int) string {
+	if n == 1 {
+		return "1 file was taken from its LFS pointer and not read"
+	}
+	return fmt.Sprintf("%d files were taken from their LFS pointers and not read", n)
 }
 
 // SigningJSON is the object that sign --json prints.
@@ -150,6 +163,7 @@ type SigningJSON struct {
 	Signer        string        `json:"signer"`
 	Files         int           `json:"files"`
 	Bytes         int64         `json:"bytes"`
+	Promised      int           `json:"promised"` // taken from LFS pointers, not read
 	Unchanged     bool          `json:"unchanged"`
 	Commit        string        `json:"commit,omitempty"`
 	Manifest      *ManifestJSON `json:"manifest"`
@@ -158,5 +172,5 @@ type SigningJSON struct {
 // JSON is the signing as one object.
 func (s *Signing) JSON() SigningJSON {
 	return SigningJSON{SchemaVersion: SchemaVersion, Model: s.Model, Signature: s.Signature, Signer: s.Signer,
-		Files: s.Files, Bytes: s.Bytes, Unchanged: s.Unchanged, Commit: s.Commit, Manifest: NewManifestJSON(s.Manifest)}
+		Files: s.Files, Bytes: s.Bytes, Promised: s.Promised, Unchanged: s.Unchanged, Commit: s.Commit, Manifest: NewManifestJSON(s.Manifest)}
 }

@@ -25,6 +25,9 @@ import (
 type SignOptions struct {
 	Signer        sign.Signer
 	Serialization oms.Serialization
+	// Promised takes LFS files from their committed pointers, without reading
+	// them. It goes with SHA-256 of whole files only.
+	Promised bool
 	// Commit says to commit the signature where the model lies in a worktree.
 	Commit bool
 	// Amend puts it into the last commit instead of a new one.
@@ -45,6 +48,9 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	if p.Internal {
 		return nil, ui.Usage("sign in a worktree; --no-git takes the folder for a plain one", "%s lies inside a git repository's own folder", ui.Quote(p.Name))
 	}
+	if err := p.promisable(o); err != nil {
+		return nil, err
+	}
 	if err := p.replaceable(); err != nil {
 		return nil, err
 	}
@@ -61,7 +67,7 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 		}
 	}
 	t, err := p.open(ctx, tree.Options{
-		Ignore: o.Serialization.IgnorePaths, AllowSymlinks: o.Serialization.AllowSymlinks, Committed: true,
+		Ignore: o.Serialization.IgnorePaths, AllowSymlinks: o.Serialization.AllowSymlinks, Committed: true, Promised: o.Promised,
 	})
 	if err != nil {
 		return nil, err
@@ -76,7 +82,7 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	if err != nil {
 		return nil, err
 	}
-	done := &ui.Signing{Model: p.Path, Signature: p.signatureName(), Manifest: m, Signer: o.Signer.Describe(), Bytes: size(t), Files: len(t.Files)}
+	done := &ui.Signing{Model: p.Path, Signature: p.signatureName(), Manifest: m, Signer: o.Signer.Describe(), Bytes: size(t), Files: len(t.Files), Promised: promised(t)}
 	if done.Unchanged, err = p.alreadySigned(ctx, m, o.Signer); err != nil {
 		return nil, err
 	}
@@ -90,6 +96,22 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 		err = p.commit(ctx, signature, done, o)
 	}
 	return done, err
+}
+
+// promisable refuses to sign what LFS promises where that cannot be done.
+func (p *Place) promisable(o SignOptions) error {
+	s := o.Serialization
+	switch {
+	case !o.Promised:
+	case p.Repo == nil:
+		return ui.Usage("without a git worktree there are no LFS pointers to sign from", "--promised: %s is in no git worktree", ui.Quote(p.Name))
+	case s.Method != oms.Files || s.HashType != oms.SHA256:
+		return ui.Usage("an LFS pointer names the SHA-256 of the whole file: leave --hash and --shards out, or sign where the weights are downloaded",
+			"--promised goes with --hash sha256 and without --shards")
+	case s.AllowSymlinks:
+		return ui.Usage("sign where the weights are downloaded", "--promised does not go with --allow-symlinks: what a link leads to may be a pointer")
+	}
+	return nil
 }
 
 // replaceable refuses to write the signature over anything that is not one.
@@ -327,7 +349,10 @@ func (p *Place) commit(ctx context.Context, signature string, done *ui.Signing, 
 // whom, with what the user's commit.template asks for. A commit that is amended
 // keeps its own.
 func (p *Place) message(ctx context.Context, done *ui.Signing, o SignOptions) (string, error) {
-	if o.Message != "" || o.Amend {
+	switch {
+	case o.Message != "" && done.Promised > 0:
+		return o.Message + "\n\n" + promisedNote(done.Promised), nil
+	case o.Message != "" || o.Amend:
 		return o.Message, nil
 	}
 	template, err := p.Repo.CommitTemplate(ctx)
@@ -337,17 +362,41 @@ func (p *Place) message(ctx context.Context, done *ui.Signing, o SignOptions) (s
 	root := done.Manifest.RootDigest()
 	text := fmt.Sprintf("Sign model: %s, %s\n\nSigner: %s\nRoot digest: sha256:%x\n",
 		ui.Plural(done.Files, "file"), ui.Size(done.Bytes), done.Signer, root)
+	if done.Promised > 0 {
+		text += "\n" + promisedNote(done.Promised)
+	}
 	if template != "" {
 		text += "\n" + template
 	}
 	return text, nil
 }
 
-// size is the sum of the model's files in bytes.
+// promisedNote says in a commit message what was not read.
+func promisedNote(n int) string {
+	return ui.TakenFromPointers(n) + ".\n"
+}
+
+// size is the sum of the model's files in bytes: for those that are promised,
+// what their pointers say.
 func size(t *tree.Tree) int64 {
 	var n int64
 	for _, f := range t.Files {
-		n += f.Size
+		if f.Promised {
+			n += f.Pointer.Size
+		} else {
+			n += f.Size
+		}
+	}
+	return n
+}
+
+// promised counts the files that are taken from their pointers.
+func promised(t *tree.Tree) int {
+	n := 0
+	for _, f := range t.Files {
+		if f.Promised {
+			n++
+		}
 	}
 	return n
 }
