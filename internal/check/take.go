@@ -50,7 +50,7 @@ func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hashe
 }
 
 // promisedDigest is the digest that the pointer of a promised file names.
-func promisedDigest(f tree.File, s oms.Serialization) ([]byte, error) {
+func promisedDigest(f *tree.File, s oms.Serialization) ([]byte, error) {
 	if !f.Promised || f.Pointer.Extensions {
 		return nil, tree.ErrNotDownloaded
 	}
