@@ -18,12 +18,8 @@ const (
 // attributes, as git reads them in the worktree. An attribute that is not
 // specified for a path is left out, and so is a path that has none.
 func (r *Repository) Attributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
-	return collectAttributes(ctx, r.git, nil, paths, names)
-}
-
-func collectAttributes(ctx context.Context, g git, options, paths, names []string) (map[string]map[string]string, error) {
 	attributes := map[string]map[string]string{}
-	return attributes, g.checkAttributes(ctx, options, paths, names, func(path, name, value string) {
+	return attributes, r.git.checkAttributes(ctx, paths, names, func(path, name, value string) {
 		if attributes[path] == nil {
 			attributes[path] = make(map[string]string, 1)
 		}
@@ -35,28 +31,67 @@ func collectAttributes(ctx context.Context, g git, options, paths, names []strin
 // an attribute has a value.
 func (r *Repository) PathsWithAttribute(ctx context.Context, paths []string, name, value string) (map[string]bool, error) {
 	found := map[string]bool{}
-	return found, r.git.checkAttributes(ctx, nil, paths, []string{name}, func(path, _, v string) {
+	return found, r.git.checkAttributes(ctx, paths, []string{name}, func(path, _, v string) {
 		if v == value {
 			found[path] = true
 		}
 	})
 }
 
-// checkAttributes calls fn for every attribute that is specified for a path.
-func (g git) checkAttributes(ctx context.Context, options, paths, names []string, fn func(path, name, value string)) error {
-	if len(paths) == 0 || len(names) == 0 {
-		return nil
+// attributeTable returns the values of attributes by path and name, in the order
+// of both; "" where one is not specified. It is for many paths.
+func attributeTable(ctx context.Context, g git, options, paths, names []string) ([][]string, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	table := make([][]string, len(paths))
+	values := make([]string, len(paths)*len(names))
+	for i := range table {
+		table[i] = values[i*len(names) : (i+1)*len(names) : (i+1)*len(names)]
 	}
 	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
 	out, err := g.output(ctx, stdin, slices.Concat([]string{"check-attr", "--stdin", "-z"}, options, names)...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return parseAttributes(string(out), fn)
+	n := 0
+	err = parseAttributes(string(out), func(path, name, value string) error {
+		if n == len(values) || path != paths[n/len(names)] || name != names[n%len(names)] {
+			return fmt.Errorf("git check-attr: %w", errRecord)
+		}
+		if value != AttrUnspecified {
+			values[n] = value
+		}
+		n++
+		return nil
+	})
+	if err == nil && n < len(values) {
+		err = fmt.Errorf("git check-attr: %w: it ended early", errRecord)
+	}
+	return table, err
 }
 
-// parseAttributes reads triples of path, attribute and value, each ended by NUL.
-func parseAttributes(out string, fn func(path, name, value string)) error {
+// checkAttributes calls fn for every attribute that is specified for a path.
+func (g git) checkAttributes(ctx context.Context, paths, names []string, fn func(path, name, value string)) error {
+	if len(paths) == 0 || len(names) == 0 {
+		return nil
+	}
+	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
+	out, err := g.output(ctx, stdin, append([]string{"check-attr", "--stdin", "-z"}, names...)...)
+	if err != nil {
+		return err
+	}
+	return parseAttributes(string(out), func(path, name, value string) error {
+		if value != AttrUnspecified {
+			fn(path, name, value)
+		}
+		return nil
+	})
+}
+
+// parseAttributes reads triples of path, attribute and value, each ended by NUL,
+// up to the first error.
+func parseAttributes(out string, fn func(path, name, value string) error) error {
 	for out != "" {
 		path, rest, ok1 := strings.Cut(out, "\x00")
 		name, rest, ok2 := strings.Cut(rest, "\x00")
@@ -64,8 +99,8 @@ func parseAttributes(out string, fn func(path, name, value string)) error {
 		if !ok1 || !ok2 || !ok3 {
 			return fmt.Errorf("git check-attr: %w", errRecord)
 		}
-		if value != AttrUnspecified {
-			fn(path, name, value)
+		if err := fn(path, name, value); err != nil {
+			return err
 		}
 		out = rest
 	}

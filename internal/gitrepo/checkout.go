@@ -73,10 +73,11 @@ func isFalse(value string) bool {
 	return false
 }
 
-// StagedAttributes is Attributes by the .gitattributes files that are staged,
-// whatever the worktree holds.
-func (r *Repository) StagedAttributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
-	return collectAttributes(ctx, r.git, []string{"--cached"}, paths, names)
+// StagedAttributes returns the values of attributes, by path and name in the
+// order of both, by the .gitattributes files that are staged, whatever the
+// worktree holds. One that is not specified is "".
+func (r *Repository) StagedAttributes(ctx context.Context, paths []string, names ...string) ([][]string, error) {
+	return attributeTable(ctx, r.git, []string{"--cached"}, paths, names)
 }
 
 // Scratch is a temporary index with an empty worktree of its own, in which git
@@ -128,9 +129,10 @@ func (s *Scratch) Add(ctx context.Context, entries []Entry) error {
 	return err
 }
 
-// Attributes is Repository.Attributes by the .gitattributes files that were added.
-func (s *Scratch) Attributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
-	return collectAttributes(ctx, s.git, []string{"--cached"}, paths, names)
+// Attributes is [Repository.StagedAttributes] by the .gitattributes files that
+// were added.
+func (s *Scratch) Attributes(ctx context.Context, paths []string, names ...string) ([][]string, error) {
+	return attributeTable(ctx, s.git, []string{"--cached"}, paths, names)
 }
 
 // CheckOut writes the files at paths, which were added, as git would check them

@@ -205,6 +205,16 @@ func (c *comparison) comparePlain(ctx context.Context, files []File) error {
 // conversions are the attributes by which a checkout changes bytes.
 var conversions = []string{"text", "eol", "crlf", "ident", "filter", "working-tree-encoding"}
 
+// Places in conversions.
+const (
+	attrText = iota
+	attrEOL
+	attrCRLF
+	attrIdent
+	attrFilter
+	attrEncoding
+)
+
 // explain lists what converts a file.
 func explain(attributes map[string]string) string {
 	var causes []string

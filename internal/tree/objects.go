@@ -40,8 +40,8 @@ type objects struct {
 	repo     *gitrepo.Repository
 	snapshot *gitrepo.Snapshot
 	files    []gitrepo.Entry // regular files of the model
-	// attributes are those of files that matter for their bytes.
-	attributes map[string]map[string]string
+	// attributes are those conversions of each of files, in their order.
+	attributes [][]string
 	scratch    *gitrepo.Scratch // made when it is needed
 }
 
@@ -228,13 +228,15 @@ const maxKept = 16 << 20
 
 // readBlobs finds out sizes, and which files are pointers.
 func (w *objects) readBlobs(ctx context.Context) error {
-	byOID := make(map[string][]gitrepo.Entry, len(w.files))
+	first := make(map[string]int, len(w.files)) // of the files with a content
+	next := make([]int, len(w.files))           // with the same content, or -1
 	oids := make([]string, 0, len(w.files))
-	for _, e := range w.files {
-		if byOID[e.OID] == nil {
+	for i, e := range w.files {
+		other, seen := first[e.OID]
+		if first[e.OID], next[i] = i, other; !seen {
+			next[i] = -1
 			oids = append(oids, e.OID)
 		}
-		byOID[e.OID] = append(byOID[e.OID], e)
 	}
 	w.tree.Files = make([]File, 0, len(w.files))
 	kept := 0
@@ -244,17 +246,18 @@ func (w *objects) readBlobs(ctx context.Context) error {
 			b.content, b.keep = content, true
 			kept += len(content)
 		}
-		for _, e := range byOID[oid] {
-			w.addBlob(e, b, content)
+		for i := first[oid]; i >= 0; i = next[i] {
+			w.addBlob(i, b, content)
 		}
 		return nil
 	})
 }
 
 // addBlob takes in one file.
-func (w *objects) addBlob(e gitrepo.Entry, b *blob, content []byte) {
+func (w *objects) addBlob(i int, b *blob, content []byte) {
+	e := w.files[i]
 	f := File{Path: w.tree.inModel(e.Path), Size: b.size, BlobID: e.OID, RepoPath: e.Path, blob: b}
-	f.LFS = w.attributes[e.Path]["filter"] == lfsFilter
+	f.LFS = w.attributes[i][attrFilter] == lfsFilter
 	f.Open = b.opener(path.Base(e.Path))
 	if f.LFS && b.size > 0 {
 		pointer, err := lfs.ParsePointer(content)
@@ -270,6 +273,7 @@ func (w *objects) addBlob(e gitrepo.Entry, b *blob, content []byte) {
 			w.warn(f.Path, fmt.Errorf("%w: its attributes send it through LFS, and the commit holds it without", ErrBadLFS))
 		}
 	}
+	f.converted = f.Kind == Content && f.Size > 0 && w.mayConvert(w.attributes[i])
 	w.tree.Files = append(w.tree.Files, f)
 }
 
@@ -279,7 +283,7 @@ func (w *objects) convert(ctx context.Context) error {
 	var add []gitrepo.Entry
 	byPath := make(map[string]int)
 	for i, f := range w.tree.Files {
-		if f.Kind == Content && f.Size > 0 && w.mayConvert(w.attributes[f.RepoPath]) {
+		if f.converted {
 			paths = append(paths, f.RepoPath)
 			byPath[f.RepoPath] = i
 			add = append(add, gitrepo.Entry{Mode: gitrepo.ModeFile, OID: f.BlobID, Path: f.RepoPath})
@@ -308,13 +312,13 @@ func (w *objects) convert(ctx context.Context) error {
 
 // mayConvert reports whether a checkout may write other bytes than the blob's.
 // It may say so of too many files, never of too few.
-func (w *objects) mayConvert(attributes map[string]string) bool {
-	set := func(name string) bool { v := attributes[name]; return v != "" && v != gitrepo.AttrUnset }
-	binary := attributes["text"] == gitrepo.AttrUnset || attributes["text"] == "" && attributes["crlf"] == gitrepo.AttrUnset
-	switch {
-	case set("ident"), set("working-tree-encoding"), attributes["eol"] == "crlf":
+func (w *objects) mayConvert(attributes []string) bool {
+	set := func(i int) bool { return attributes[i] != "" && attributes[i] != gitrepo.AttrUnset }
+	binary := attributes[attrText] == gitrepo.AttrUnset || attributes[attrText] == "" && attributes[attrCRLF] == gitrepo.AttrUnset
+	switch filter := attributes[attrFilter]; {
+	case set(attrIdent), set(attrEncoding), attributes[attrEOL] == "crlf":
 		return true
-	case attributes["filter"] != lfsFilter && w.snapshot.Checkout.Drivers[attributes["filter"]]:
+	case filter != lfsFilter && w.snapshot.Checkout.Drivers[filter]:
 		return true
 	}
 	return w.snapshot.Checkout.CRLF && !binary

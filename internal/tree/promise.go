@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-
-	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 )
 
 // promise has the files of a worktree that HEAD holds as LFS pointers, by its own
@@ -71,7 +69,7 @@ func (w *objects) pointers(ctx context.Context) (promises, error) {
 	if err := w.readAttributes(ctx); err != nil {
 		return promises{}, err
 	}
-	w.files = slices.DeleteFunc(w.files, func(e gitrepo.Entry) bool { return w.attributes[e.Path]["filter"] != lfsFilter })
+	w.keepLFS()
 	if err := w.fetch(ctx, w.files); err != nil {
 		return promises{}, err
 	}
@@ -85,4 +83,16 @@ func (w *objects) pointers(ctx context.Context) (promises, error) {
 		}
 	}
 	return found, nil
+}
+
+// keepLFS leaves only files that go through LFS.
+func (w *objects) keepLFS() {
+	n := 0
+	for i, attributes := range w.attributes {
+		if attributes[attrFilter] == lfsFilter {
+			w.files[n], w.attributes[n] = w.files[i], attributes
+			n++
+		}
+	}
+	w.files, w.attributes = w.files[:n], w.attributes[:n]
 }

@@ -70,7 +70,8 @@ type File struct {
 	// Open opens the very file that was listed.
 	Open func() (digest.File, error)
 
-	blob *blob // in a tree of objects, where Open reads one as it is
+	blob      *blob // in a tree of objects, where Open reads one as it is
+	converted bool  // a checkout may write other bytes than the blob's
 }
 
 // Problem is a path and what is the matter with it.
