@@ -31,7 +31,7 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 	output.Register(flags)
 
 	configured := func(ctx context.Context, repo *gitrepo.Repository) (o walk.VerifyOptions, config *cli.Config, err error) {
-		o = walk.VerifyOptions{AllowSymlinks: *symlinks, Check: strict, Terminal: t}
+		o = walk.VerifyOptions{AllowSymlinks: *symlinks, Check: strict, Replay: true, Terminal: t}
 		if config, err = cli.LoadConfig(ctx, repo); err != nil {
 			return o, nil, err
 		}

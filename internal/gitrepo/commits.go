@@ -1,9 +1,11 @@
 package gitrepo
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,4 +109,40 @@ func (r *Repository) CommitEntries(ctx context.Context, rev, under string) ([]En
 		slices.SortStableFunc(entries, byPath)
 	}
 	return entries, nil
+}
+
+// ObjectsAt returns the object ids that paths have in commits, by commit and path
+// in the order of both, "" where there is none. No object is looked at. No path
+// may hold a line end.
+func (r *Repository) ObjectsAt(ctx context.Context, commits, paths []string) ([][]string, error) {
+	var names strings.Builder
+	for _, commit := range commits {
+		for _, path := range paths {
+			if strings.ContainsRune(path, '\n') {
+				return nil, fmt.Errorf("asking for %q: holds a line end", path)
+			}
+			names.WriteString(commit + ":" + path + "\n")
+		}
+	}
+	objects := make([][]string, len(commits))
+	if len(paths) == 0 {
+		return objects, nil
+	}
+	g := r.git
+	g.env = with(with(g.env, "GIT_NO_REPLACE_OBJECTS", "1"), "GIT_NO_LAZY_FETCH", "1")
+	return objects, g.stream(ctx, strings.NewReader(names.String()), func(out *bufio.Reader) error {
+		for i := range objects {
+			objects[i] = make([]string, len(paths))
+			for j := range paths {
+				line, err := out.ReadString('\n')
+				if err != nil {
+					return fmt.Errorf("git cat-file: %w", io.ErrUnexpectedEOF)
+				}
+				if oid := strings.TrimSuffix(line, "\n"); r.isOID(oid) {
+					objects[i][j] = oid
+				}
+			}
+		}
+		return nil
+	}, "cat-file", "--buffer", "--batch-check=%(objectname)")
 }

@@ -41,6 +41,7 @@ type VerdictJSON struct {
 	Warnings  []string      `json:"warnings,omitempty"`
 	Error     *ErrorJSON    `json:"error,omitempty"`
 	ReadBytes int64         `json:"readBytes"`
+	MadeFor   string        `json:"madeFor,omitempty"` // commit
 	Fetched   int           `json:"fetched,omitempty"` // objects, by a partial clone
 }
 
@@ -136,7 +137,7 @@ func (v *Verdict) JSON() VerdictJSON {
 		out.Counts = countsJSON(r)
 		out.Files = filesJSON(r)
 		out.Untracked, out.Warnings, out.ReadBytes = r.Untracked, r.Warnings, r.Bytes
-		out.Fetched = r.Fetched
+		out.Fetched, out.MadeFor = r.Fetched, v.MadeFor
 	}
 	return out
 }

@@ -27,6 +27,9 @@ type Verdict struct {
 	Manifest *oms.Manifest
 	// Report is set once the files were compared.
 	Report *check.Report
+	// MadeFor is an earlier commit whose files are as signed, where those that
+	// were looked at are not; "" if none was found.
+	MadeFor string
 	// Err is why there is no report, or nil.
 	Err error
 	// TrustedBy says why the signer is believed; empty unless the signature is.
@@ -116,6 +119,9 @@ func (t *Terminal) Verdict(v *Verdict) {
 	}
 	for _, f := range bad {
 		t.finding(f, v.Report.Algorithm)
+	}
+	if v.MadeFor != "" {
+		t.Result("\tthis signature was made for commit %s, which holds the signed files", v.MadeFor[:min(len(v.MadeFor), Short)])
 	}
 	t.pinned(v)
 	t.remarks(v)

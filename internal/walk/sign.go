@@ -319,6 +319,9 @@ func (p *Place) signatureInRepo() (string, bool) {
 	if p.Repo == nil {
 		return "", false
 	}
+	if p.Commit != "" && !p.Detached {
+		return p.Signature, true
+	}
 	path, err := p.Repo.PathOf(p.Signature)
 	return path, err == nil
 }

@@ -32,6 +32,9 @@ type VerifyOptions struct {
 	Check     check.Options
 	// Hasher says how to hash; its algorithm is the signature's.
 	Hasher digest.Hasher
+	// Replay looks for the earlier commit that a signature was made for, where the
+	// files are not as signed.
+	Replay bool
 	// Terminal draws the progress; nothing else is written to it.
 	Terminal *ui.Terminal
 }
@@ -41,6 +44,7 @@ type VerifyOptions struct {
 func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 	v := newVerdict(p)
 	v.Err = verifyInto(ctx, v, p, o)
+	findReplay(ctx, v, p, o)
 	return v
 }
 

@@ -86,7 +86,7 @@ type outcome struct {
 func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (all outcome, err error) {
 	selfAsserted := 0
 	for _, p := range places {
-		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Terminal: o.Terminal})
+		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Terminal: o.Terminal})
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
