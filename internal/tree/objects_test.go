@@ -1,7 +1,10 @@
 package tree
 
 import (
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,5 +178,103 @@ func TestCommitPointers(t *testing.T) {
 		if got, want := problems(tr.Warnings), []string{"crlf.bin: bad LFS", "raw.bin: bad LFS"}; !slices.Equal(got, want) {
 			t.Errorf("%s: warnings %q, want %q", kind, got, want)
 		}
+	}
+}
+
+// TestCommitOddTree reads trees that git would not make, but that a push may bring.
+func TestCommitOddTree(t *testing.T) {
+	m := newModel(t, map[string]string{"a": "1", "b": "2"})
+	blob := func(name string) string { return strings.TrimSpace(m.Git(m.dir, "rev-parse", "HEAD:"+name)) }
+	raw := func(oid string) string {
+		b, err := hex.DecodeString(oid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for name, c := range map[string]struct {
+		tree            string
+		files, problems []string
+	}{
+		"twice":         {"100644 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: name"}},
+		"thrice":        {"100644 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: name"}},
+		"out of order":  {"100644 b\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("a")), []string{"a", "b"}, nil},
+		"twice, apart":  {"100644 a\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("b")), []string{"b"}, []string{"a: name"}},
+		"link and file": {"120000 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: name"}},
+		"not UTF-8":     {"100644 \xff\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")), []string{"b"}, []string{"\xff: not UTF-8"}},
+		"dots":          {"100644 ..\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")), []string{"b"}, []string{"..: name"}},
+		"old mode":      {"100664 a\x00" + raw(blob("a")), []string{"a"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(m.Path("tree"), []byte(c.tree), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			tree := strings.TrimSpace(m.Git(m.dir, "hash-object", "-t", "tree", "-w", "--literally", m.Path("tree")))
+			commit := strings.TrimSpace(m.Git(m.dir, "commit-tree", "-m", "odd", tree))
+			tr, err := OpenCommit(t.Context(), m.repo, commit, "", Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			if !slices.Equal(paths(tr), c.files) || !slices.Equal(problems(tr.Problems), c.problems) {
+				t.Errorf("files %q, problems %q; want %q, %q", paths(tr), problems(tr.Problems), c.files, c.problems)
+			}
+		})
+	}
+}
+
+// TestCommitLargeBlobs reads contents of every size that is dealt with differently.
+func TestCommitLargeBlobs(t *testing.T) {
+	files := map[string]string{"zero": ""}
+	for i := range 24 {
+		files[fmt.Sprintf("medium%02d", i)] = strings.Repeat(fmt.Sprint(i), maxLoaded/2)
+	}
+	for i := range 2 * groupLarger {
+		files[fmt.Sprintf("large%02d", i)] = strings.Repeat(fmt.Sprint(i), maxLoaded+i)
+	}
+	files["same"], files["again"] = files["large03"], files["medium03"]
+	m := newModel(t, files)
+	tr := m.openCommit(t, "", Options{})
+	groups, end := 0, 0
+	err := tr.Load(t.Context(), tr.Files, func(from, to int) error {
+		if from != end {
+			t.Errorf("a group begins at %d, the last one ended at %d", from, end)
+		}
+		groups, end = groups+1, to
+		at := int64(0)
+		for _, f := range tr.Files[from:to] {
+			if got := content(t, f); got != files[f.Path] {
+				t.Errorf("%s has %d bytes, want %d, or others", f.Path, len(got), len(files[f.Path]))
+			}
+			if f.blob.content != nil {
+				at += f.Size
+			}
+		}
+		if at > groupBytes {
+			t.Errorf("%d bytes at hand at once", at)
+		}
+		return nil
+	})
+	if err != nil || end != len(tr.Files) || groups < 3 {
+		t.Errorf("%d groups up to %d of %d files, %v", groups, end, len(tr.Files), err)
+	}
+	f := tr.Files[slices.Index(paths(tr), "large01")]
+	file, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for _, off := range []int64{100, 200, 50, f.Size - 3, 0} {
+		b := make([]byte, 3)
+		if _, err := file.ReadAt(b, off); err != nil || string(b) != files["large01"][off:off+3] {
+			t.Errorf("at %d: %q, %v", off, b, err)
+		}
+	}
+	if n, err := file.ReadAt(make([]byte, 10), f.Size-4); n != 4 || !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %d, %v", n, err)
+	}
+	wrong := errors.New("no")
+	if err := tr.Load(t.Context(), tr.Files, func(int, int) error { return wrong }); !errors.Is(err, wrong) {
+		t.Errorf("Load ends with %v", err)
 	}
 }

@@ -38,8 +38,12 @@ func (t *Tree) warnOfTwins() {
 }
 
 func (t *Tree) twins(path, other string) {
-	t.Warnings = append(t.Warnings, Problem{Path: path,
-		Err: fmt.Errorf("%w with %q on file systems that ignore case or normalise Unicode", ErrTwin, other)})
+	err := fmt.Errorf("%w with %q on file systems that ignore case", ErrTwin, other)
+	if norm.NFC.String(path) == norm.NFC.String(other) {
+		// They look the same.
+		err = fmt.Errorf("%w with %+q on file systems that normalise Unicode", ErrTwin, other)
+	}
+	t.Warnings = append(t.Warnings, Problem{Path: path, Err: err})
 }
 
 // fold maps names that some file system takes for the same to one text: it is
