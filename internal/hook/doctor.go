@@ -337,7 +337,7 @@ func (d *doctor) checkTrust(ctx context.Context) error {
 	}
 	names := slices.Compact(slices.Sorted(slices.Values(strings.Fields(out))))
 	if err != nil || len(names) == 0 {
-		d.add("trust", Warn, "nothing says whose signatures to believe, so signed models are not verified",
+		d.add("trust", Warn, "no signer is named: a repository's first Sigstore signer is pinned, and other signatures are not verified",
 			"git config --global modelsign.publicKey FILE, or modelsign.identity and modelsign.identityProvider; by repository: modelsign.<url>.publicKey")
 		return nil
 	}

@@ -1,9 +1,13 @@
 package verify_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -243,6 +247,27 @@ func TestAnyIdentity(t *testing.T) {
 	mustRefuse(t, tamper(t, bundle, func(o object) { o.at("dsseEnvelope").replace("payload", "model", "m0del") }), verify.ErrSignature, "does not match", v)
 	if _, err := verify.NewAnyIdentity(verify.SigstoreOptions{TrustedRoot: []byte("{")}); !errors.Is(err, verify.ErrConfig) {
 		t.Errorf("a damaged root: %v", err)
+	}
+}
+
+// A verifier that accepts anybody is for the comparison with a pinned signer, and for nothing else.
+func TestAnyIdentityIsForPins(t *testing.T) {
+	users := 0
+	err := filepath.WalkDir(filepath.Join("..", ".."), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		if bytes.Contains(b, []byte("NewAnyIdentity(")) && filepath.Base(name) != "sigstore.go" {
+			users++
+			if filepath.Base(filepath.Dir(name)) != "pins" {
+				t.Errorf("%s uses it", name)
+			}
+		}
+		return err
+	})
+	if err != nil || users == 0 {
+		t.Errorf("%d users, %v", users, err)
 	}
 }
 
