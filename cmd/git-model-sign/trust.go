@@ -105,7 +105,11 @@ func setupTrustAccept(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context
 			return err
 		}
 		instance.Apply(&p.Trust)
-		accepted, err := walk.AcceptSigners(ctx, repo, args, walk.VerifyOptions{Policy: p, URL: config.URL, Terminal: t})
+		hasher, err := cli.HookHasher(config)
+		if err != nil {
+			return err
+		}
+		accepted, err := walk.AcceptSigners(ctx, repo, args, walk.VerifyOptions{Policy: p, URL: config.URL, Hasher: hasher, Terminal: t})
 		if err != nil {
 			return err
 		}
@@ -133,7 +137,11 @@ func setupTrustCheck(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context,
 		if err != nil {
 			return err
 		}
-		verdicts, code, err := walk.CheckSigners(ctx, repo, walk.VerifyOptions{Policy: p, URL: config.URL, Terminal: t})
+		hasher, err := cli.HookHasher(config)
+		if err != nil {
+			return err
+		}
+		verdicts, code, err := walk.CheckSigners(ctx, repo, walk.VerifyOptions{Policy: p, URL: config.URL, Hasher: hasher, Terminal: t})
 		if err != nil {
 			return err
 		}

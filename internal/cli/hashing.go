@@ -50,9 +50,10 @@ func (o *Hashing) Hasher(config *Config) (digest.Hasher, error) {
 	return digest.Hasher{Backend: o.backend, Threads: o.threads}, nil
 }
 
-// HookHasher is the hasher that the environment or config asks for. That its
-// backend is not there is found by hashing: in a repository without a signature
-// it does not matter, and a home may be shared by machines that differ.
+// HookHasher is the hasher for a hook or a command without these options: the one
+// that the environment or config asks for. That its backend is not there is found
+// by hashing: in a repository without a signature it does not matter, and a home
+// may be shared by machines that differ.
 func HookHasher(config *Config) (digest.Hasher, error) {
 	var o Hashing
 	if _, err := o.resolve(config); err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo/gittest"
 )
@@ -66,5 +67,5 @@ func BenchmarkTree(b *testing.B) {
 		return nil
 	})
 	run("CheckSignable", func() error { _, _, err := t.CheckSignable(ctx, repo); return err })
-	run("CompareCommitted", func() error { _, _, err := t.CompareCommitted(ctx, repo, noDigest); return err })
+	run("CompareCommitted", func() error { _, _, err := t.CompareCommitted(ctx, repo, digest.Hasher{}, noDigest); return err })
 }

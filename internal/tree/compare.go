@@ -21,18 +21,18 @@ import (
 // CompareCommitted holds the bytes that were hashed against those that the index
 // promises, whatever git's stat cache believes. sha256Of returns the SHA-256 that
 // was read for a File.Path, or nil if the caller has none; the file is read
-// (again) then. For a tree that is no worktree there is nothing to compare.
+// (again) then, by h. For a tree that is no worktree there is nothing to compare.
 //
 // A file that goes through LFS is held against the oid of the committed pointer.
 // Any other file is read once more for its object id: nothing cheaper is right,
 // as both the stat cache and the assume-unchanged bit may hide a change. Where
 // the ids differ and git's conversions explain it, that is a warning, as another
 // clone may have other bytes; else the file was changed, and refused.
-func (t *Tree) CompareCommitted(ctx context.Context, repo *gitrepo.Repository, sha256Of func(path string) []byte) (refusals, warnings []Problem, err error) {
+func (t *Tree) CompareCommitted(ctx context.Context, repo *gitrepo.Repository, h digest.Hasher, sha256Of func(path string) []byte) (refusals, warnings []Problem, err error) {
 	if !t.Worktree {
 		return nil, nil, nil
 	}
-	c := &comparison{repo: repo, sha256Of: sha256Of}
+	c := &comparison{repo: repo, hasher: h, sha256Of: sha256Of}
 	plain, promised, err := c.sort(ctx, t.Files)
 	if err != nil {
 		return nil, nil, err
@@ -51,6 +51,7 @@ func (t *Tree) CompareCommitted(ctx context.Context, repo *gitrepo.Repository, s
 // comparison is one run of CompareCommitted.
 type comparison struct {
 	repo     *gitrepo.Repository
+	hasher   digest.Hasher
 	sha256Of func(path string) []byte
 
 	refusals, warnings []Problem
@@ -148,7 +149,8 @@ func (c *comparison) comparePromised(ctx context.Context, files []promise) error
 		}
 	}
 	if len(items) > 0 {
-		results, err := digest.Hasher{Algorithm: digest.SHA256}.Sum(ctx, items)
+		c.hasher.Algorithm = digest.SHA256
+		results, err := c.hasher.Sum(ctx, items)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo/gittest"
 	"github.com/git-model-sign/git-model-sign/internal/lfs"
 )
@@ -79,7 +80,7 @@ func TestLFSDownloaded(t *testing.T) {
 	}
 	// A digest that the caller has is believed, so that large files are read once.
 	calls := 0
-	refusals, _, err := tr.CompareCommitted(t.Context(), m.repo, func(path string) []byte {
+	refusals, _, err := tr.CompareCommitted(t.Context(), m.repo, digest.Hasher{}, func(path string) []byte {
 		if path != "a.bin" {
 			return nil
 		}
@@ -243,7 +244,7 @@ func TestSecondReadMustAgree(t *testing.T) {
 	m := newModel(t, map[string]string{"a": "a", "b": "b"})
 	tr := m.open(t, "", Options{})
 	sums := map[string]string{"a": oid("a"), "b": oid("something else")}
-	refusals, warnings, err := tr.CompareCommitted(t.Context(), m.repo, func(path string) []byte {
+	refusals, warnings, err := tr.CompareCommitted(t.Context(), m.repo, digest.Hasher{}, func(path string) []byte {
 		sum, err := hex.DecodeString(sums[path])
 		if err != nil {
 			t.Error(err)
@@ -254,7 +255,7 @@ func TestSecondReadMustAgree(t *testing.T) {
 		t.Errorf("refusals %q, warnings %v, %v", got, warnings, err)
 	}
 	m.Write(m.dir, "a", "longer")
-	refusals, _, err = tr.CompareCommitted(t.Context(), m.repo, noDigest)
+	refusals, _, err = tr.CompareCommitted(t.Context(), m.repo, digest.Hasher{}, noDigest)
 	if err != nil || len(refusals) != 1 || !errors.Is(refusals[0].Err, ErrReplaced) {
 		t.Errorf("refusals %v, %v; want ErrReplaced", refusals, err)
 	}

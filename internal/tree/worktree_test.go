@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo/gittest"
 )
@@ -64,7 +65,7 @@ func (m *model) signable(t *testing.T, tr *Tree) (refusals, warnings []Problem) 
 
 func (m *model) compare(t *testing.T, tr *Tree) (refusals, warnings []Problem) {
 	t.Helper()
-	refusals, warnings, err := tr.CompareCommitted(t.Context(), m.repo, noDigest)
+	refusals, warnings, err := tr.CompareCommitted(t.Context(), m.repo, digest.Hasher{}, noDigest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -235,7 +235,8 @@ func (p *Place) take(ctx context.Context, t *tree.Tree, s oms.Serialization, o S
 	if p.Repo == nil {
 		return m, nil
 	}
-	refusals, warnings, err := t.CompareCommitted(ctx, p.Repo, sha256Of(m, t))
+	o.Hasher.Progress = nil // its line has ended
+	refusals, warnings, err := t.CompareCommitted(ctx, p.Repo, o.Hasher, sha256Of(m, t))
 	if err != nil {
 		return nil, ui.Trouble("", "comparing the model with what is committed: %w", err)
 	}
