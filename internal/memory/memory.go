@@ -10,8 +10,9 @@
 // # When a digest is remembered
 //
 // A file's status change time (ctime) is set by the kernel at every change of
-// its bytes, and nobody can set it back. Three ways lead around it, and each is
-// closed:
+// its bytes, and nobody can set it, short of turning back the machine's clock or
+// writing to the disk beneath the file system. Three ways lead around it for
+// others, and each is closed:
 //
 //   - A change within the same tick of the clock leaves the same time. As git
 //     does with its index (a "racily clean" entry), a file is trusted only if it
