@@ -157,3 +157,24 @@ func TestEqualFilesShareTheCores(t *testing.T) {
 		}
 	}
 }
+
+// Who waits for a read does nothing meanwhile: the simulated clock stands still
+// as long as anybody is busy, so that one who looked again and again would be seen
+// to never come to an end.
+func TestWaitingIsIdle(t *testing.T) {
+	for _, cores := range []int{1, 2, 5} {
+		var s simulation
+		s.add(3, 0, 0)
+		s.add(40, 100, time.Hour)
+		s.add(4, 200<<10, time.Hour)
+		s.add(2, 3<<20, time.Minute)
+		start := time.Now()
+		s.run(t, cores)
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%d cores: %v passed while hours were simulated", cores, took)
+		}
+		if s.end < 3*time.Hour {
+			t.Errorf("%d cores: only %v were simulated", cores, s.end)
+		}
+	}
+}
