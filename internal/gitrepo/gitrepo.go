@@ -116,7 +116,7 @@ func openNamed(ctx context.Context, dir string, env []string) (*Repository, erro
 	if home == "" {
 		home = r.GitDir
 	}
-	rel, inside := within(home, dir)
+	rel, inside := Within(home, dir)
 	if !inside && dir != cwd {
 		return nil, nil
 	}
@@ -221,16 +221,16 @@ func (r *Repository) PathOf(path string) (string, error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return "", err
 	}
-	rel, inside := within(r.Top, filepath.Join(dir, base))
+	rel, inside := Within(r.Top, filepath.Join(dir, base))
 	if !inside {
 		return "", fmt.Errorf("%s is not in %s", path, r.Top)
 	}
 	return rel, nil
 }
 
-// within returns the path of target relative to base with slashes, "" for base
+// Within returns the path of target relative to base with slashes, "" for base
 // itself, and whether it lies there. Both are absolute.
-func within(base, target string) (string, bool) {
+func Within(base, target string) (string, bool) {
 	rel, err := filepath.Rel(base, target)
 	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
 		return "", false

@@ -3,7 +3,8 @@ package hook
 import (
 	"context"
 	"path/filepath"
-	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 )
 
 // place is where the scripts of a scope go.
@@ -217,8 +218,8 @@ func (s *setup) ownTemplate() (*template, error) {
 
 // within says whether path is dir or below it.
 func within(dir, path string) bool {
-	rel, err := filepath.Rel(resolved(dir), resolved(path))
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	_, inside := gitrepo.Within(resolved(dir), resolved(path))
+	return inside
 }
 
 // resolved is a path without symbolic links, as far as it is there.

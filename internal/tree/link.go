@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 )
 
 // addLink takes in a symbolic link: as the file that it leads to where that is
@@ -88,7 +89,8 @@ func (l *listing) inside(where string) bool {
 	if folder, err = filepath.EvalSymlinks(folder); err != nil {
 		return false
 	}
-	return isWithin(folder, target)
+	_, inside := gitrepo.Within(folder, target)
+	return inside
 }
 
 // cause is an error without the path that it was for, which is told anyway.

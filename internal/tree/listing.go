@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 )
 
@@ -165,18 +166,5 @@ func relative(folder, file string) (string, bool) {
 	if real, err := filepath.EvalSymlinks(folder); err == nil {
 		folder = real
 	}
-	if !isWithin(folder, file) {
-		return "", false
-	}
-	rel, err := filepath.Rel(folder, file)
-	if err != nil || rel == "." {
-		return "", err == nil
-	}
-	return filepath.ToSlash(rel), true
-}
-
-// isWithin reports whether an absolute path is a folder or lies in it.
-func isWithin(folder, path string) bool {
-	rel, err := filepath.Rel(folder, path)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	return gitrepo.Within(folder, file)
 }

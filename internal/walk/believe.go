@@ -71,8 +71,8 @@ func (p *Place) inRepository() (signature string, inside bool) {
 		return "", false
 	}
 	for _, name := range []string{p.Signature, resolved(p.Signature)} {
-		if rel, err := filepath.Rel(top, name); err == nil && within(top, name) {
-			return filepath.ToSlash(rel), true
+		if rel, inside := gitrepo.Within(top, name); inside {
+			return rel, true
 		}
 	}
 	return "", false

@@ -50,13 +50,12 @@ func Signatures(ctx context.Context, repo *gitrepo.Repository) ([]*Place, error)
 // is looked at: a verdict must not get lost by breaking it.
 func signsFile(entries []gitrepo.Entry, name, file string) bool {
 	model := strings.TrimSuffix(name, ".sig")
-	for _, e := range entries {
-		if e.Path == model {
-			raw, err := bounded.ReadRegular(file, oms.MaxBundleSize)
-			return err != nil || claimsToBeBundle(raw)
-		}
+	_, beside := slices.BinarySearchFunc(entries, model, func(e gitrepo.Entry, path string) int { return strings.Compare(e.Path, path) })
+	if !beside {
+		return false
 	}
-	return false
+	raw, err := bounded.ReadRegular(file, oms.MaxBundleSize)
+	return err != nil || claimsToBeBundle(raw)
 }
 
 // claimsToBeBundle says whether a file is meant as a Sigstore bundle, well

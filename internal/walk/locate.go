@@ -150,8 +150,8 @@ func looksLikeWorktree(dir string) bool {
 
 // within says whether path is dir or lies below it. Both are absolute.
 func within(dir, path string) bool {
-	rel, err := filepath.Rel(dir, path)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	_, inside := gitrepo.Within(dir, path)
+	return inside
 }
 
 // open lists the model's files.
@@ -187,8 +187,8 @@ func (p *Place) Ignored(paths []string) ([]string, error) {
 		if p.Commit != "" {
 			root = filepath.Join(repoRoot(p.Repo), filepath.FromSlash(p.Path))
 		}
-		rel, err := filepath.Rel(root, abs)
-		if err != nil || rel == "." || !within(root, abs) {
+		rel, inside := gitrepo.Within(root, abs)
+		if !inside || rel == "" {
 			return nil, ui.Usage("an ignore path is absolute or relative to the current folder, and lies in the model",
 				"--ignore-paths %s: not inside the model %s", ui.Quote(given), ui.Quote(p.Name))
 		}
@@ -196,7 +196,7 @@ func (p *Place) Ignored(paths []string) ([]string, error) {
 			return nil, ui.Usage("ignore paths are exact names, with all below them; the signature format allows no patterns",
 				"--ignore-paths %s: holds a character of a pattern", ui.Quote(given))
 		}
-		out = append(out, filepath.ToSlash(rel))
+		out = append(out, rel)
 	}
 	return out, nil
 }
@@ -257,11 +257,11 @@ func displayPath(path string) string {
 	if err != nil {
 		return path
 	}
-	rel, err := filepath.Rel(cwd, path)
-	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+	rel, inside := gitrepo.Within(cwd, path)
+	if !inside {
 		return path
 	}
-	return rel
+	return filepath.Clean(filepath.FromSlash(rel))
 }
 
 // notExist says whether err means that a file is not there.

@@ -70,16 +70,11 @@ func (r *Revision) findRepository(ctx context.Context) error {
 	if err != nil {
 		return ui.Trouble("", "finding %s: %w", ui.Quote(r.Name), err)
 	}
-	rest, err := filepath.Rel(at, abs)
-	if err == nil {
-		r.Path, err = filepath.Rel(repoRoot(r.Repo), filepath.Join(real, rest))
-	}
-	if err != nil || !within(repoRoot(r.Repo), filepath.Join(real, rest)) {
+	rest, _ := gitrepo.Within(at, abs)
+	inside := false
+	if r.Path, inside = gitrepo.Within(repoRoot(r.Repo), filepath.Join(real, filepath.FromSlash(rest))); !inside {
 		return ui.Usage("the path is relative to the current folder, and lies in the repository", "%s is not in the repository %s",
 			ui.Quote(r.Name), ui.Quote(repoRoot(r.Repo)))
-	}
-	if r.Path = filepath.ToSlash(r.Path); r.Path == "." {
-		r.Path = ""
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
@@ -212,8 +211,8 @@ func (p *Place) recordedIgnores(user []string) []string {
 		return nil
 	}
 	out := oms.DefaultIgnored()
-	if rel, err := filepath.Rel(p.Path, p.Signature); err == nil && within(p.Path, p.Signature) {
-		out = append(out, filepath.ToSlash(rel))
+	if rel, inside := gitrepo.Within(p.Path, p.Signature); inside {
+		out = append(out, rel)
 	}
 	return append(out, user...)
 }
