@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/verify"
@@ -31,8 +32,12 @@ func RemoveHowTo(url, signature string) string {
 	return "git model-sign trust remove " + ShellQuote(url) + " --signature " + ShellQuote(signature)
 }
 
-// CanConfirm says whether there is a terminal to ask a question on.
+// CanConfirm says whether there is a terminal to ask a question on, and whether
+// git may ask there.
 func CanConfirm() bool {
+	if os.Getenv("GIT_TERMINAL_PROMPT") == "0" {
+		return false
+	}
 	tty, err := openTerminal()
 	if err != nil {
 		return false
