@@ -127,3 +127,14 @@ func TestStoreBehindLink(t *testing.T) {
 		t.Errorf("%s, %v, %v", b, err, lerr)
 	}
 }
+
+func TestStoreBehindBrokenLink(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "known_signers")
+	if err := os.Symlink("gone", link); err != nil {
+		t.Skip(err)
+	}
+	err := pins.Store(link).Update(t.Context(), func(f *pins.File) error { return f.Set(pin("new.sig", "a")) })
+	if info, lerr := os.Lstat(link); err == nil || lerr != nil || info.Mode().Type() != os.ModeSymlink {
+		t.Errorf("got %v, %v", err, lerr)
+	}
+}
