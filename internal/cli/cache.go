@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -46,9 +49,10 @@ func (c *Cache) Open(config *Config, repo *gitrepo.Repository) (*memory.Memory, 
 }
 
 // Save has a memory write down what it has learned. That it cannot is said and
-// changes no verdict.
+// changes no verdict; in a repository that one may only read there is nothing to say.
 func (c *Cache) Save(m *memory.Memory, t *ui.Terminal) {
-	if err := m.Save(); err != nil {
+	err := m.Save()
+	if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
 		t.Note("%v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +18,9 @@ type place struct {
 	root *os.Root
 }
 
+// errPath says that a path is none that git would track.
+var errPath = errors.New("no path in a repository")
+
 // find opens the folder of a path, one folder after the other, without following
 // links. Where something that is no folder stands on the way, that is the place.
 func find(top *os.Root, path string) (*place, error) {
@@ -25,11 +29,12 @@ func find(top *os.Root, path string) (*place, error) {
 
 // descend is find; with create it makes the folders that are not there.
 func descend(top *os.Root, path string, create bool) (*place, error) {
-	if !fs.ValidPath(strings.ToValidUTF8(path, "_")) || path == "." {
-		return nil, fmt.Errorf("%q is no path in a repository", path)
+	names := strings.Split(path, "/")
+	gitFolder := slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, ".git") })
+	if !fs.ValidPath(strings.ToValidUTF8(path, "_")) || path == "." || gitFolder {
+		return nil, fmt.Errorf("%q is %w", path, errPath)
 	}
 	p := &place{dir: top, root: top}
-	names := strings.Split(path, "/")
 	for i, name := range names {
 		p.base, p.path = name, strings.Join(names[:i+1], "/")
 		if i == len(names)-1 {

@@ -370,6 +370,28 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 }
 
+// A list may have come with a repository, and puts nothing among git's own files.
+func TestRestoreStaysOutOfGitsFolder(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{".git/hooks/post-checkout", ".GIT/config2", "sub/.git/x", "../x", "/tmp/x", "a/../x", "."} {
+		q, _ := s.put(wrong("e"))
+		list := strings.Replace(mustList(t, q), `"e"`, fmt.Sprintf("%+q", path), 1)
+		if err := os.WriteFile(filepath.Join(q.Dir, listName), []byte(list), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		q, err := read(q.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if restored, left := s.restore(q); len(restored) != 0 || len(left) != 1 || !errors.Is(left[0].Err, errPath) {
+			t.Errorf("%s: restored %v, left %v", path, restored, left)
+		}
+		if err := errors.Join(os.Rename(filepath.Join(q.Dir, "00001"), s.place("e")), q.remove()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func mustList(t *testing.T, q *Quarantine) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(q.Dir, listName))
