@@ -59,7 +59,7 @@ func repair(ctx context.Context) error {
 
 // checkPush checks what is about to be pushed, or was pushed here.
 func checkPush(ctx context.Context, event hook.Event, args []string, t *ui.Terminal) error {
-	updates, err := hook.ReadUpdates(event, os.Stdin)
+	updates, args, err := updatesOf(event, args)
 	if err != nil {
 		return ui.Usage("", "%w", err)
 	}
@@ -82,6 +82,16 @@ func checkPush(ctx context.Context, event hook.Event, args []string, t *ui.Termi
 	}
 	o.Terminal = t
 	return exit(walk.CheckPush(ctx, repo, tips, o))
+}
+
+// updatesOf is what a push changes, and the arguments that git gives to pre-push.
+func updatesOf(event hook.Event, args []string) ([]hook.Update, []string, error) {
+	if event == hook.PrePush && len(args) == 0 {
+		updates, args := hook.PreCommitPush(os.Getenv)
+		return updates, args, nil
+	}
+	updates, err := hook.ReadUpdates(event, os.Stdin)
+	return updates, args, err
 }
 
 // exit ends a hook that has said everything.

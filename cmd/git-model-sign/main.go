@@ -41,7 +41,7 @@ func commands() []command {
 		{"show", "[<path>]", "print what a signature claims, without believing it", setupShow, nil},
 		{"digest", "[<path>]", "print the model's root digest", setupDigest, nil},
 		{"keygen", "[<file>]", "make a key pair: the private key in <file>, the public one beside it", setupKeygen, nil},
-		{"install", "", "have git verify models as they are cloned and checked out", setupInstall, nil},
+		{"install", "", "have git verify models as they are cloned, checked out and pushed", setupInstall, nil},
 		{"uninstall", "", "take the hooks and man pages away again", setupUninstall, nil},
 		{"doctor", "", "prove the installation with a scratch clone", setupDoctor, nil},
 		{"trust", "<command>", "whose signatures are believed, and who is known", nil, trustCommands()},

@@ -11,15 +11,21 @@ import (
 // PushOptions are how a push is checked: by the configuration that holds for
 // where it goes, or by that of the repository that it was received in. The
 // arguments are those that git gives to pre-push: the name of the remote and its
-// address.
+// address; without any it is where the current branch would go.
 func PushOptions(ctx context.Context, repo *gitrepo.Repository, received bool, args []string) (walk.PushOptions, error) {
 	o := walk.PushOptions{Received: received}
 	url := ""
 	if !received {
-		if len(args) != 2 {
+		var remote gitrepo.Remote
+		var err error
+		switch len(args) {
+		case 0:
+			remote, err = repo.Remote(ctx)
+		case 2:
+			remote, err = repo.PushRemote(ctx, args[0], args[1])
+		default:
 			return o, ui.Usage("git calls it; git model-sign install sets it up", "pre-push: expected the remote and its address, found %q", args)
 		}
-		remote, err := repo.PushRemote(ctx, args[0], args[1])
 		if err != nil {
 			return o, ui.Trouble("", "finding the remote's URL: %w", err)
 		}

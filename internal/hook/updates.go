@@ -83,3 +83,23 @@ func parseUpdate(event Event, line string) (u Update, err error) {
 func isObjectID(s string) bool {
 	return (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789abcdef") == ""
 }
+
+// PreCommitPush is what pre-push is called for where no arguments come with it: by pre-commit, which has read
+// the list of refs itself and puts one of them into the environment, or by hand. Then it is HEAD that would be
+// pushed. New and Old are names of commits here, and args as git has them, or none.
+func PreCommitPush(getenv func(string) string) (updates []Update, args []string) {
+	u := Update{Ref: getenv("PRE_COMMIT_REMOTE_BRANCH"), Old: getenv("PRE_COMMIT_FROM_REF"), New: getenv("PRE_COMMIT_TO_REF")}
+	if u.New == "" {
+		u.New = getenv("PRE_COMMIT_LOCAL_BRANCH") // with the first commit of a repository all files are checked
+	}
+	if u.New == "" {
+		u.New = "HEAD"
+	}
+	if u.Ref == "" {
+		u.Ref = u.New
+	}
+	if url := getenv("PRE_COMMIT_REMOTE_URL"); url != "" {
+		args = []string{getenv("PRE_COMMIT_REMOTE_NAME"), url}
+	}
+	return []Update{u}, args
+}

