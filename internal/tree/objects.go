@@ -39,10 +39,19 @@ type objects struct {
 	ctx      context.Context // in which contents are read: that of the opening
 	repo     *gitrepo.Repository
 	snapshot *gitrepo.Snapshot
-	files    []gitrepo.Entry // regular files of the model
+	files    []objectFile // regular files of the model
+	links    []gitrepo.Entry
 	// attributes are those conversions of each of files, in their order.
 	attributes [][]string
 	scratch    *gitrepo.Scratch // made when it is needed
+}
+
+// objectFile is an entry of a regular file, and what it is called in the model:
+// by its own path, or by that of a link which leads to it.
+type objectFile struct {
+	gitrepo.Entry
+	name string
+	link bool
 }
 
 func openObjects(ctx context.Context, repo *gitrepo.Repository, commit, name string, o Options) (*Tree, error) {
@@ -75,7 +84,10 @@ func (w *objects) read(ctx context.Context) error {
 		return err
 	}
 	w.sort()
-	if err := w.fetch(ctx, slices.Concat(w.files, w.attributeFiles())); err != nil {
+	if err := w.followLinks(ctx); err != nil {
+		return err
+	}
+	if err := w.fetch(ctx, slices.Concat(w.entries(), w.attributeFiles())); err != nil {
 		return err
 	}
 	if err := w.readAttributes(ctx); err != nil {
@@ -153,14 +165,25 @@ func (w *objects) sort() {
 			w.problem(file, ErrSubmodule, "")
 		case checkName(file) != nil:
 			w.problem(file, checkName(file), "")
+		case e.Mode == gitrepo.ModeSymlink && w.options.AllowSymlinks:
+			w.links = append(w.links, e)
 		case e.Mode == gitrepo.ModeSymlink:
 			w.problem(file, ErrSymlink, "")
 		case !isFileMode(e.Mode):
 			w.problem(file, fmt.Errorf("%w: its mode is %o", ErrIrregular, e.Mode), "")
 		default:
-			w.files = append(w.files, e)
+			w.files = append(w.files, objectFile{Entry: e, name: file})
 		}
 	}
+}
+
+// entries are those of the files.
+func (w *objects) entries() []gitrepo.Entry {
+	entries := make([]gitrepo.Entry, len(w.files))
+	for i, f := range w.files {
+		entries[i] = f.Entry
+	}
+	return entries
 }
 
 // attributeFiles are the .gitattributes that hold for the model: in it, and in
@@ -256,7 +279,10 @@ func (w *objects) readBlobs(ctx context.Context) error {
 // addBlob takes in one file.
 func (w *objects) addBlob(i int, b *blob, content []byte) {
 	e := w.files[i]
-	f := File{Path: w.tree.inModel(e.Path), Size: b.size, BlobID: e.OID, RepoPath: e.Path, blob: b}
+	f := File{Path: e.name, Size: b.size, BlobID: e.OID, RepoPath: e.Path, blob: b}
+	if e.link {
+		f.BlobID = "" // as in a worktree: the link's own is another
+	}
 	f.LFS = w.attributes[i][attrFilter] == lfsFilter
 	f.Open = b.opener(path.Base(e.Path))
 	if f.LFS && b.size > 0 {
@@ -281,12 +307,14 @@ func (w *objects) addBlob(i int, b *blob, content []byte) {
 func (w *objects) convert(ctx context.Context) error {
 	var paths []string
 	var add []gitrepo.Entry
-	byPath := make(map[string]int)
+	byPath := make(map[string][]int)
 	for i, f := range w.tree.Files {
 		if f.converted {
-			paths = append(paths, f.RepoPath)
-			byPath[f.RepoPath] = i
-			add = append(add, gitrepo.Entry{Mode: gitrepo.ModeFile, OID: f.BlobID, Path: f.RepoPath})
+			if byPath[f.RepoPath] == nil {
+				paths = append(paths, f.RepoPath)
+				add = append(add, gitrepo.Entry{Mode: gitrepo.ModeFile, OID: f.blob.oid, Path: f.RepoPath})
+			}
+			byPath[f.RepoPath] = append(byPath[f.RepoPath], i)
 		}
 	}
 	if len(paths) == 0 {
@@ -302,9 +330,11 @@ func (w *objects) convert(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("converting files as a checkout does: %w", err)
 	}
-	for name, i := range byPath {
-		if err := w.tree.Files[i].readFrom(written[name]); err != nil {
-			return err
+	for name, places := range byPath {
+		for _, i := range places {
+			if err := w.tree.Files[i].readFrom(written[name]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -276,5 +277,48 @@ func TestCommitLargeBlobs(t *testing.T) {
 	wrong := errors.New("no")
 	if err := tr.Load(t.Context(), tr.Files, func(int, int) error { return wrong }); !errors.Is(err, wrong) {
 		t.Errorf("Load ends with %v", err)
+	}
+}
+
+// TestCommitLinks follows links as the worktree does, and nowhere else.
+func TestCommitLinks(t *testing.T) {
+	m := newModel(t, map[string]string{".gitattributes": "*.dos eol=crlf\n", "m/a": "A", "m/sub/b": "B", "m/c.dos": "c\n", "out/o": "O"})
+	m.Git(m.dir, "rm", "-q", "--cached", "m/c.dos")
+	m.Git(m.dir, "reset", "-q", "--hard")
+	for link, target := range map[string]string{
+		"m/file": "a", "m/deep": "sub/../sub/./b", "m/chain": "file", "m/dos": "c.dos", "m/outside": "../out/o", "m/through": "dir/b",
+		"m/dir": "sub", "m/nowhere": "none", "m/loop": "loop", "m/abs": "/etc/hostname", "m/above": "../../x", "m/behind": "a/x",
+	} {
+		symlink(t, target, filepath.Join(m.dir, link))
+	}
+	m.CommitAll(m.dir, "links")
+	wantProblems := []string{"above: symlink", "abs: symlink", "behind: symlink", "dir: symlink", "loop: symlink", "nowhere: symlink"}
+	wantFiles := map[string]string{"a": "A", "sub/b": "B", "c.dos": "c\r\n", "file": "A", "deep": "B", "chain": "A", "dos": "c\r\n", "outside": "O", "through": "B"}
+	o := Options{AllowSymlinks: true}
+	trees := map[string]*Tree{"commit": m.openCommit(t, "m", o), "index": m.openIndex(t, "m", o)}
+	for kind, tr := range trees {
+		if got := contents(t, tr); !maps.Equal(got, wantFiles) {
+			t.Errorf("%s: files %q\nwant %q", kind, got, wantFiles)
+		}
+		if got := problems(tr.Problems); !slices.Equal(got, wantProblems) {
+			t.Errorf("%s: problems %q, want %q", kind, got, wantProblems)
+		}
+		if got, want := problems(tr.Warnings), []string{"outside: symlink"}; !slices.Equal(got, want) {
+			t.Errorf("%s: warnings %q, want %q", kind, got, want)
+		}
+	}
+	// The worktree says the same, except of what leads out of the repository.
+	m.Git(m.dir, "rm", "-q", "-f", "m/abs", "m/above")
+	m.CommitAll(m.dir, "nothing that leads out")
+	worktree := m.open(t, "m", o)
+	tr := m.openCommit(t, "m", o)
+	if got, want := contents(t, tr), contents(t, worktree); !maps.Equal(got, want) {
+		t.Errorf("commit %q\nworktree %q", got, want)
+	}
+	if got, want := problems(tr.Problems), problems(worktree.Problems); !slices.Equal(got, want) {
+		t.Errorf("commit %q\nworktree %q", got, want)
+	}
+	if got := problems(m.openCommit(t, "m", Options{}).Problems); len(got) != 10 {
+		t.Errorf("without AllowSymlinks: %q", got)
 	}
 }

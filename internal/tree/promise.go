@@ -70,7 +70,7 @@ func (w *objects) pointers(ctx context.Context) (promises, error) {
 		return promises{}, err
 	}
 	w.keepLFS()
-	if err := w.fetch(ctx, w.files); err != nil {
+	if err := w.fetch(ctx, w.entries()); err != nil {
 		return promises{}, err
 	}
 	if err := w.readBlobs(ctx); err != nil {
