@@ -19,7 +19,7 @@ type host struct {
 // lfsserverCommand plays the other side:
 //
 //	lfsserver create NAME [USER:PASSWORD]  make an empty repository; $URL becomes its address. The first one may ask for credentials
-//	lfsserver fault FAULT FILE             serve the object with the bytes of FILE missing, corrupt, truncated, slow, or well again
+//	lfsserver fault FAULT FILE             serve the object with the bytes of FILE missing, corrupt, truncated or slow, or none again
 //	lfsserver served N FILE                want the object with the bytes of FILE to have been downloaded N times
 //	lfsserver served N                     want N bytes of objects to have been downloaded in all
 //	lfsserver forget                       count from zero again
