@@ -48,7 +48,7 @@ func (r *Repository) ResolveCommit(ctx context.Context, rev string) (string, err
 	}
 	id, err := r.resolve(ctx, rev)
 	switch {
-	case err == nil && id == "":
+	case err == nil && !r.isOID(id): // none, or one to be left out: ^HEAD
 		return "", fmt.Errorf("%q: %w", rev, ErrNoCommit)
 	case exitedWith(err, 128):
 		return "", fmt.Errorf("%q: %w: %w", rev, ErrNoCommit, err)

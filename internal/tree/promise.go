@@ -17,6 +17,7 @@ func (w *worktree) promise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.tree.Fetched += committed.fetched
 	for i := range w.tree.Files {
 		f := &w.tree.Files[i]
 		pointer, found := committed.pointers[f.RepoPath]
@@ -38,6 +39,7 @@ func (w *worktree) promise(ctx context.Context) error {
 type promises struct {
 	pointers map[string]File // by the path in the repository
 	problems []Problem       // pointers that promise nothing
+	fetched  int             // blobs that a partial clone lacked
 }
 
 // pointersOf reads the LFS pointers that a commit holds of the model.
@@ -76,7 +78,7 @@ func (w *objects) pointers(ctx context.Context) (promises, error) {
 	if err := w.readBlobs(ctx); err != nil {
 		return promises{}, err
 	}
-	found := promises{pointers: make(map[string]File, len(w.tree.Files)), problems: w.tree.Problems}
+	found := promises{pointers: make(map[string]File, len(w.tree.Files)), problems: w.tree.Problems, fetched: w.tree.Fetched}
 	for _, f := range w.tree.Files {
 		if f.Kind == Pointer && !f.Pointer.Extensions {
 			found.pointers[f.RepoPath] = f

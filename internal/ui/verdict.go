@@ -127,6 +127,13 @@ func (t *Terminal) Verdict(v *Verdict) {
 	t.remarks(v)
 }
 
+// Fetched says how many objects were fetched that a partial clone lacked.
+func (t *Terminal) Fetched(n int) {
+	if n > 0 {
+		t.Note("%s fetched that this partial clone lacked", Plural(n, "object"))
+	}
+}
+
 // Range says how many commits of a range had to be verified.
 func (t *Terminal) Range(n int) {
 	if n == 0 {
@@ -210,9 +217,7 @@ func (t *Terminal) remarks(v *Verdict) {
 	case n > 0:
 		t.Hint("git lfs pull")
 	}
-	if r.Fetched > 0 {
-		t.Note("%s fetched that this partial clone lacked", Plural(r.Fetched, "object"))
-	}
+	t.Fetched(r.Fetched)
 	if n := r.Count(check.Sparse); n > 0 {
 		t.Note("%s outside the sparse checkout, not checked", Plural(n, "file"))
 	}

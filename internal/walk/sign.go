@@ -157,6 +157,7 @@ func (p *Place) signable(ctx context.Context, t *tree.Tree, o SignOptions) error
 		return ui.Trouble("", "looking at the model %s: %w", ui.Quote(p.Name), err)
 	}
 	warn(o.Terminal, warnings)
+	o.Terminal.Fetched(t.Fetched)
 	o.Terminal.Untracked(t.Untracked)
 	o.Terminal.Uncommitted(t.Uncommitted)
 	return refused(refusals)
