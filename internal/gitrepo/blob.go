@@ -46,12 +46,50 @@ func (r *Repository) Blobs(ctx context.Context, oids []string, max int64, fn Blo
 		}
 		oids = oids[done:]
 	}
-	err := gitReader{r}.blobs(ctx, oids, max, fn)
+	err := r.manyBlobs(ctx, oids, max, fn)
 	var s stop
 	if errors.As(err, &s) {
 		return s.error
 	}
 	return err
+}
+
+// manyBlobs reads here what is loose, and asks git for the rest.
+func (r *Repository) manyBlobs(ctx context.Context, oids []string, max int64, fn BlobFunc) error {
+	loose := r.looseBlobs(ctx, oids, max)
+	if len(loose) == 0 {
+		return gitReader{r}.blobs(ctx, oids, max, fn)
+	}
+	rest := make([]string, 0, len(oids))
+	for _, oid := range oids {
+		if _, here := loose[oid]; !here {
+			rest = append(rest, oid)
+		}
+	}
+	next := 0
+	giveLoose := func() error {
+		for ; next < len(oids); next++ {
+			b, here := loose[oids[next]]
+			if !here {
+				return nil
+			}
+			if err := fn(oids[next], b.content, b.size); err != nil {
+				return stop{err}
+			}
+		}
+		return nil
+	}
+	err := gitReader{r}.blobs(ctx, rest, max, func(oid string, content []byte, size int64) error {
+		if err := giveLoose(); err != nil {
+			return err
+		}
+		next++
+		return fn(oid, content, size)
+	})
+	if err != nil {
+		return err
+	}
+	return giveLoose()
 }
 
 // stop marks an error as the callback's own.
