@@ -122,7 +122,7 @@ func promise(p *play, _ int) {
 	p.expect("verified", "2 promised")
 	p.cd("pointers")
 	p.run("git", "lfs", "pull")
-	p.run("git", "model-sign", "verify")
+	p.run("git", "model-sign", "verify", "--require-read")
 	p.expect("verified", "4 read")
 }
 

@@ -39,6 +39,10 @@ func TestCheckPush(t *testing.T) {
 	m.Git(m.dir, "rm", "-q", "single.sig", "b/model.sig", "b/weights")
 	m.CommitAll(m.dir, "dropped")
 	dropped := m.id("HEAD")
+	m.Git(m.dir, "checkout", "-q", "--detach", good)
+	m.Git(m.dir, "mv", "a/model.sig", "a/team.oms.sig")
+	m.CommitAll(m.dir, "renamed")
+	renamed := m.id("HEAD")
 	m.Git(m.dir, "tag", "-a", "-m", "x", "v1", stale)
 	m.Git(m.dir, "tag", "blob", good+":single")
 	trusting := policy.Policy{Trust: m.trust}
@@ -65,6 +69,7 @@ func TestCheckPush(t *testing.T) {
 		{"on failure warn", policy.Policy{Trust: m.trust, OnFailure: policy.OnFailureWarn}, []walk.Tip{{"refs/heads/main", good, stale}}, 0, []string{"FAILED"}},
 		{"off", policy.Policy{Trust: m.trust, Mode: policy.ModeOff}, []walk.Tip{{"refs/heads/main", good, stale}}, 0, []string{"!a"}},
 		{"dropped", trusting, []walk.Tip{{"refs/heads/main", good, dropped}}, 0, []string{"warning: main takes away single.sig, and", "!b/model.sig"}},
+		{"under another name", required, []walk.Tip{{"refs/heads/main", good, renamed}}, 0, []string{"verified a/team.oms.sig", "!takes away"}},
 		{"dropped, required", required, []walk.Tip{{"refs/heads/main", good, dropped}}, 1, []string{"takes away single.sig", "not pushed: main"}},
 		{"dropped, from what is not here", required, []walk.Tip{{"refs/heads/main", nowhere, dropped}}, 0, []string{"verified a/model.sig"}},
 		{"unsigned, required", required, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 1, []string{"main holds no model signature, and one is required"}},
