@@ -247,9 +247,11 @@ func TestCommitLargeBlobs(t *testing.T) {
 			if got := content(t, f); got != files[f.Path] {
 				t.Errorf("%s has %d bytes, want %d, or others", f.Path, len(got), len(files[f.Path]))
 			}
+			f.blob.mu.Lock()
 			if f.blob.content != nil {
 				at += f.Size
 			}
+			f.blob.mu.Unlock()
 		}
 		if at > groupBytes {
 			t.Errorf("%d bytes at hand at once", at)
