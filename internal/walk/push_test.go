@@ -124,6 +124,7 @@ func pointers(tb testing.TB, n int) *signed {
 		m.fastImport(tb, fmt.Sprintf("commit refs/heads/main\ncommitter C <c@example.com> 1 +0000\ndata 1\ny\nfrom refs/heads/main^0\nM 100644 inline model.sig\ndata %d\n%s\n", len(bundle), bundle))
 	}
 	m.Git(m.dir, "reset", "-q", "--hard")
+	m.Git(m.dir, "repack", "-a", "-d", "-f", "-q") // as a host would have it: fast-import leaves slow deltas
 	return m
 }
 
