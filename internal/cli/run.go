@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -13,10 +12,10 @@ import (
 )
 
 // Main runs a program on the process's streams and arguments and returns its
-// exit code. Its context ends when the user interrupts it.
+// exit code. Its context ends when the user interrupts it, or the terminal goes.
 func Main(run func(ctx context.Context, args []string, t *ui.Terminal) int) int {
 	collectLater()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), ending()...)
 	defer stop()
 	return run(ctx, os.Args[1:], ui.NewTerminal(os.Stdout, os.Stderr))
 }

@@ -21,9 +21,23 @@ func (r *Repository) resolve(ctx context.Context, rev string) (string, error) {
 	if strings.HasPrefix(rev, "-") {
 		return "", fmt.Errorf("%q is no revision", rev)
 	}
+	if strings.Contains(rev, ":") {
+		// What follows a colon, as in :/text, is taken as it is, and a suffix with it.
+		id, err := r.revParse(ctx, rev)
+		if err != nil || !r.isOID(id) {
+			return "", err
+		}
+		rev = id
+	}
+	return r.revParse(ctx, rev+"^{commit}")
+}
+
+// revParse returns what git makes of a name that is to stand for one object, "" if
+// there is none.
+func (r *Repository) revParse(ctx context.Context, rev string) (string, error) {
 	g := r.git
 	g.env = with(with(g.env, "GIT_NO_REPLACE_OBJECTS", "1"), "GIT_NO_LAZY_FETCH", "1")
-	out, err := g.output(ctx, nil, "rev-parse", "--quiet", "--verify", rev+"^{commit}")
+	out, err := g.output(ctx, nil, "rev-parse", "--quiet", "--verify", rev)
 	if exitedWith(err, 1) {
 		return "", nil
 	}

@@ -140,12 +140,13 @@ func TestResolveCommit(t *testing.T) {
 	s.Git(dir, "tag", "-a", "-m", "annotated", "v1")
 	r := openAt(t, dir)
 	head := strings.TrimSpace(s.Git(dir, "rev-parse", "HEAD"))
-	for _, rev := range []string{"HEAD", "v1", "main", "refs/heads/main", head, head[:8], "@"} {
+	subject := strings.TrimSpace(s.Git(dir, "log", "-1", "--format=%s"))
+	for _, rev := range []string{"HEAD", "v1", "main", "refs/heads/main", head, head[:8], "@", ":/" + subject, ":/^" + subject, "HEAD^{/" + subject + "}"} {
 		if id, err := r.ResolveCommit(t.Context(), rev); err != nil || id != head {
 			t.Errorf("%s is %q, %v; want %s", rev, id, err, head)
 		}
 	}
-	for _, rev := range []string{"", "-", "--all", "none", "HEAD:a", "HEAD^{tree}", "HEAD~7", strings.Repeat("0", 40), "a\x00b", "HEAD..HEAD", "^HEAD"} {
+	for _, rev := range []string{"", "-", "--all", "none", "HEAD:a", ":a", ":/no such subject", "HEAD^{tree}", "HEAD~7", strings.Repeat("0", 40), "a\x00b", "HEAD..HEAD", "^HEAD"} {
 		if id, err := r.ResolveCommit(t.Context(), rev); !errors.Is(err, ErrNoCommit) {
 			t.Errorf("%q is %q, %v; want ErrNoCommit", rev, id, err)
 		}

@@ -109,9 +109,18 @@ func ParseBundle(b []byte) (*Bundle, error) {
 		err = formatErrorf("bundle: no dsseEnvelope")
 	}
 	if err != nil {
+		if inConflict(b) {
+			return nil, formatErrorf("holds a merge conflict")
+		}
 		return nil, err
 	}
 	return out, nil
+}
+
+// inConflict says whether git has left the marks of a merge in a text.
+func inConflict(b []byte) bool {
+	mark := []byte("<<<<<<< ")
+	return bytes.HasPrefix(b, mark) || bytes.Contains(b, append([]byte("\n"), mark...))
 }
 
 // readMaterial reads verificationMaterial. As in protobuf's JSON, null is the

@@ -13,6 +13,9 @@ type LogEntry struct {
 	Signature string
 	// Verdict is on what the commit holds; nil where it removed the signature.
 	Verdict *Verdict
+	// CoveredBy is another signature that the commit holds for the same model, where
+	// this one was removed: the model may have a new signer, or the file a new name.
+	CoveredBy string
 }
 
 // OutcomeRemoved is the outcome of a commit that takes a signature away.
@@ -42,7 +45,11 @@ func (t *Terminal) LogEntry(e *LogEntry) {
 	case OutcomeStale:
 		t.Result("Verdict:   %s: %s", t.paint(red, outcome), summary(e.Verdict.Report.Failures()))
 	case OutcomeRemoved:
-		t.Result("Verdict:   %s, unsigned from here on", t.paint(yellow, outcome))
+		what := "unsigned from here on"
+		if e.CoveredBy != "" {
+			what = Quote(e.CoveredBy) + " covers the model"
+		}
+		t.Result("Verdict:   %s, %s", t.paint(yellow, outcome), what)
 	default:
 		why := "files cannot be read"
 		if e.Verdict.Err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -27,8 +28,9 @@ type LogOptions struct {
 
 // LocateLog finds the repository, and tells a path from a range of revisions: a
 // path comes first, or behind "--", and one argument alone is a path if there is
-// such a file or folder, or if it is no revision. dash is how many arguments came
-// before "--", -1 without one. Without a path everything counts, as with git log.
+// such a file or folder, or if it is no revision. Without "--" a path has to be in
+// the worktree or in HEAD. dash is how many arguments came before "--", -1 without
+// one. Without a path everything counts, as with git log.
 func LocateLog(ctx context.Context, args []string, dash int) (repo *gitrepo.Repository, o LogOptions, err error) {
 	var path string
 	switch n := len(args); {
@@ -51,10 +53,36 @@ func LocateLog(ctx context.Context, args []string, dash int) (repo *gitrepo.Repo
 		}
 	}
 	repo, o.Under, err = FindInRepository(ctx, path)
-	if path == "" {
+	switch {
+	case path == "":
 		o.Under = ""
+	case err == nil && dash < 0:
+		err = checkHeld(ctx, repo, path, o.Under)
 	}
 	return repo, o, err
+}
+
+// checkHeld refuses a word that no "--" says to be a path, and that is neither in
+// the worktree nor in HEAD: it may be a revision that is misspelt.
+func checkHeld(ctx context.Context, repo *gitrepo.Repository, word, under string) error {
+	if _, err := os.Lstat(word); err == nil && repo.Top != "" {
+		return nil
+	}
+	head, err := repo.HeadCommit(ctx)
+	if err != nil {
+		return ui.Trouble("", "finding HEAD: %w", err)
+	}
+	if head != "" {
+		held, err := repo.CommitEntries(ctx, head, under)
+		if err != nil {
+			return ui.Trouble("", "looking at HEAD: %w", err)
+		}
+		if len(held) > 0 {
+			return nil
+		}
+	}
+	return ui.Usage("for a path that only earlier commits hold write -- before it",
+		"%s is no revision, and neither the worktree nor HEAD holds a path of that name", ui.Quote(word))
 }
 
 // isRange says whether an argument is rather a range of revisions than a path.
@@ -117,11 +145,16 @@ func judgeVisit(ctx context.Context, repo *gitrepo.Repository, v gitrepo.Visit, 
 		switch {
 		case i >= 0:
 			e.Verdict = judgePlace(ctx, places[i], o)
+			if err := misconfigured(e.Verdict); err != nil && ctx.Err() == nil {
+				return nil, err
+			}
 			if e.Verdict.Signer == nil && e.Verdict.Claim == nil {
 				e.Verdict.Claim = claimOf(ctx, places[i])
 			}
 		case change.New != "", !wasSignature(ctx, repo, change):
 			continue // another program's
+		default:
+			e.CoveredBy = covering(places, change.Path)
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -129,6 +162,21 @@ func judgeVisit(ctx context.Context, repo *gitrepo.Repository, v gitrepo.Visit, 
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+// covering is a signature among places for what a signature that is gone was for, ""
+// if there is none.
+func covering(places []*Place, gone string) string {
+	model := strings.TrimSuffix(gone, ".sig")
+	if isSignatureName(gone) {
+		model = strings.TrimPrefix(path.Dir("/"+gone), "/")
+	}
+	for _, p := range places {
+		if p.Path == model || !p.Single && concerns(p.Path, model) {
+			return p.Signature
+		}
+	}
+	return ""
 }
 
 // claimOf is what the signature at p claims; nil where it cannot be read.

@@ -42,12 +42,24 @@ func Status(ctx context.Context, repo *gitrepo.Repository, o StatusOptions) (*ui
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if err := misconfigured(v); err != nil {
+			return nil, err
+		}
 		s.Signatures = append(s.Signatures, ui.SignatureStatus{Path: p.Signature, Model: p.Path, State: w.state(p.Signature), Verdict: v})
 	}
 	s.Signatures = append(s.Signatures, w.others(o.Under)...)
 	slices.SortFunc(s.Signatures, func(a, b ui.SignatureStatus) int { return strings.Compare(a.Path, b.Path) })
 	s.Uncovered = w.uncovered(o.Under)
 	return s, nil
+}
+
+// misconfigured is the error of a verdict that says nothing of its signature, but
+// that the command was called or configured wrongly; nil if it is none such.
+func misconfigured(v *ui.Verdict) error {
+	if ui.Code(v.Err) == ui.ExitUsage {
+		return v.Err
+	}
+	return nil
 }
 
 // FindInRepository opens the repository that a file or folder is in, which need
@@ -136,6 +148,9 @@ func (w *worktreeState) uncovered(under string) []string {
 			continue
 		}
 		last = e.Path
+		if e.Stage != 0 && isSignatureName(e.Path) {
+			continue // it is told of as one that is in conflict
+		}
 		if !slices.ContainsFunc(w.places, func(p *Place) bool {
 			return e.Path == p.Signature || concerns(p.Path, e.Path) && (!p.Single || e.Path == p.Path)
 		}) {
