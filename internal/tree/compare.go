@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,12 +28,14 @@ import (
 // Any other file is read once more for its object id: nothing cheaper is right,
 // as both the stat cache and the assume-unchanged bit may hide a change. Where
 // the ids differ and git's conversions explain it, that is a warning, as another
-// clone may have other bytes; else the file was changed, and refused.
+// clone may have other bytes; else the file was changed, and refused. Refused is
+// also what a checkout of HEAD would write otherwise than it is here, though git
+// sees no change: no clone would have the bytes that were hashed.
 func (t *Tree) CompareCommitted(ctx context.Context, repo *gitrepo.Repository, h digest.Hasher, sha256Of func(path string) []byte) (refusals, warnings []Problem, err error) {
 	if !t.Worktree {
 		return nil, nil, nil
 	}
-	c := &comparison{repo: repo, hasher: h, sha256Of: sha256Of}
+	c := &comparison{repo: repo, hasher: h, sha256Of: sha256Of, refused: make(map[string]bool)}
 	plain, promised, err := c.sort(ctx, t.Files)
 	if err != nil {
 		return nil, nil, err
@@ -55,9 +58,14 @@ type comparison struct {
 	sha256Of func(path string) []byte
 
 	refusals, warnings []Problem
+	refused            map[string]bool // one cause for a file is enough
 }
 
 func (c *comparison) refuse(f File, err error, hint string) {
+	if c.refused[f.Path] {
+		return
+	}
+	c.refused[f.Path] = true
 	c.refusals = append(c.refusals, Problem{Path: f.Path, Err: err, Hint: hint})
 }
 
@@ -171,13 +179,43 @@ func (c *comparison) comparePromised(ctx context.Context, files []promise) error
 	return nil
 }
 
-// comparePlain holds the object ids of files against the index, and where they
-// differ asks git for the ids after its conversions.
-func (c *comparison) comparePlain(ctx context.Context, files []File) error {
+// comparePlain holds the object ids of files against the index, and against what
+// a checkout would write. Where they differ from the index it asks git for the ids
+// after its conversions.
+func (c *comparison) comparePlain(ctx context.Context, files []File) (err error) {
+	var w *written
+	var attributesErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { w, attributesErr = c.attributesAt(ctx, files) })
 	differs, err := c.differing(ctx, files)
-	if err != nil || len(differs) == 0 {
+	wg.Wait()
+	defer func() { err = errors.Join(err, w.close()) }()
+	if err = errors.Join(err, attributesErr); err != nil {
 		return err
 	}
+	if err := c.refuseUncommitted(ctx, differs); err != nil {
+		return err
+	}
+	outdated, err := c.outdated(ctx, w, files, differs)
+	if err != nil {
+		return err
+	}
+	hint := checkOutAnew(c.repo, outdated)
+	for _, f := range outdated {
+		c.refuse(f, fmt.Errorf("%w: %s", ErrOutdated, explain(w.attributes[f.RepoPath])), hint)
+	}
+	for _, f := range differs {
+		if !c.refused[f.Path] {
+			c.warn(f, fmt.Errorf("%w, which another clone may have: %s", ErrDiffers, explain(w.attributes[f.RepoPath])),
+				"mark such files as -text in .gitattributes, and check them out anew")
+		}
+	}
+	return nil
+}
+
+// refuseUncommitted refuses those of the files that differ from the index whose
+// difference git's conversions do not explain.
+func (c *comparison) refuseUncommitted(ctx context.Context, differs []File) error {
 	var paths []string
 	for _, f := range differs {
 		// What goes through LFS would be put into its store by being asked about.
@@ -189,19 +227,33 @@ func (c *comparison) comparePlain(ctx context.Context, files []File) error {
 	if err != nil {
 		return err
 	}
-	attributes, err := c.repo.Attributes(ctx, paths, conversions...)
-	if err != nil {
-		return err
-	}
 	for _, f := range differs {
 		if clean[f.RepoPath] != f.BlobID {
 			c.refuse(f, fmt.Errorf("%w that git has not noticed", ErrUncommitted), "git update-index --really-refresh shows them; then commit or undo them")
-			continue
 		}
-		c.warn(f, fmt.Errorf("%w, which another clone may have: %s", ErrDiffers, explain(attributes[f.RepoPath])),
-			"mark such files as -text in .gitattributes, and check them out anew")
 	}
 	return nil
+}
+
+// outdated returns the files that a checkout would write otherwise than they are
+// here: of those that it converts the ones that are not what it writes, and of all
+// others the ones that are not their blob. Refused ones are left out.
+func (c *comparison) outdated(ctx context.Context, w *written, files, differs []File) ([]File, error) {
+	blobs, err := w.blobs(ctx, c.repo, slices.DeleteFunc(slices.Clone(files), func(f File) bool { return c.refused[f.Path] }))
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.differing(ctx, blobs)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range differs {
+		if !w.converted[f.RepoPath] && !c.refused[f.Path] {
+			out = append(out, f)
+		}
+	}
+	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	return out, nil
 }
 
 // conversions are the attributes by which a checkout changes bytes.
@@ -217,12 +269,12 @@ const (
 	attrEncoding
 )
 
-// explain lists what converts a file.
-func explain(attributes map[string]string) string {
+// explain lists what converts a file, of the values of conversions.
+func explain(values []string) string {
 	var causes []string
-	for _, name := range conversions {
-		if value, ok := attributes[name]; ok && value != gitrepo.AttrUnset {
-			causes = append(causes, name+"="+value)
+	for i, value := range values {
+		if value != "" && value != gitrepo.AttrUnset {
+			causes = append(causes, conversions[i]+"="+value)
 		}
 	}
 	if len(causes) == 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -237,6 +238,73 @@ func TestConversionsAreTold(t *testing.T) {
 	refusals, _ = m.compare(t, m.open(t, "", Options{}))
 	if got := problems(refusals); !slices.Equal(got, []string{"a.txt: uncommitted"}) {
 		t.Errorf("refusals %q", got)
+	}
+}
+
+// TestOutdatedIsRefused adds files before git has ever written them: they are the
+// blobs, and no clone will have them.
+func TestOutdatedIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		attributes string
+		config     [2]string
+		text       string
+		outdated   bool
+	}{
+		"nothing":           {text: "1\n2\n"},
+		"eol":               {attributes: "*.txt text eol=crlf\n", text: "1\n2\n", outdated: true},
+		"eol, written":      {attributes: "*.txt text eol=crlf\n", text: "1\r\n2\r\n"},
+		"without a line":    {attributes: "*.txt text eol=crlf\n", text: "1"},
+		"empty":             {attributes: "*.txt text eol=crlf\n"},
+		"ident":             {attributes: "*.txt ident\n", text: "$Id$\n", outdated: true},
+		"ident, none":       {attributes: "*.txt ident\n", text: "Id\n"},
+		"autocrlf":          {config: [2]string{"core.autocrlf", "true"}, text: "1\n2\n", outdated: true},
+		"autocrlf, binary":  {config: [2]string{"core.autocrlf", "true"}, text: "1\n\x00\n"},
+		"autocrlf, -text":   {config: [2]string{"core.autocrlf", "true"}, attributes: "* -text\n", text: "1\n2\n"},
+		"CRLF is taken out": {attributes: "*.txt text\n", text: "1\r\n2\r\n", outdated: true},
+		"autocrlf input":    {config: [2]string{"core.autocrlf", "input"}, text: "1\r\n2\r\n", outdated: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const file = "sub/-it's.txt"
+			m := newModel(t, map[string]string{".gitattributes": c.attributes, "line\nend/.gitattributes": c.attributes})
+			if c.config[0] != "" {
+				m.Git(m.dir, "config", c.config[0], c.config[1])
+			}
+			m.Write(m.dir, file, c.text)
+			m.Write(m.dir, "line\nend/x.txt", c.text)
+			m.CommitAll(m.dir, "text")
+			refusals, _ := m.compare(t, m.open(t, "sub", Options{Committed: true}))
+			if !c.outdated {
+				if len(refusals) != 0 {
+					t.Fatalf("refusals %q", refusals)
+				}
+				return
+			}
+			if got := problems(refusals); !slices.Equal(got, []string{"-it's.txt: outdated"}) {
+				t.Fatalf("refusals %q", refusals)
+			}
+			if refusals, _ = m.compare(t, m.open(t, "line\nend", Options{Committed: true})); len(problems(refusals)) != 1 {
+				t.Errorf("beside attributes in an odd folder: refusals %q", refusals)
+			}
+			if name != "eol" {
+				return
+			}
+			// The command that is advised helps, from wherever it is run.
+			for _, from := range []string{m.file("sub"), m.dir, t.TempDir()} {
+				t.Chdir(from)
+				m.Write(m.dir, file, c.text)
+				refusals, _ = m.compare(t, m.open(t, "sub", Options{Committed: true}))
+				if len(refusals) != 1 {
+					t.Fatalf("refusals %q", refusals)
+				}
+				hint := refusals[0].Hint
+				if out, err := exec.Command("sh", "-c", hint).CombinedOutput(); err != nil {
+					t.Fatalf("%s: %v: %s", hint, err, out)
+				}
+				if refusals, _ = m.compare(t, m.open(t, "sub", Options{Committed: true})); len(refusals) != 0 {
+					t.Errorf("after %s: refusals %q", hint, refusals)
+				}
+			}
+		})
 	}
 }
 

@@ -299,7 +299,7 @@ func (w *objects) addBlob(i int, b *blob, content []byte) {
 			w.warn(f.Path, fmt.Errorf("%w: its attributes send it through LFS, and the commit holds it without", ErrBadLFS))
 		}
 	}
-	f.converted = f.Kind == Content && f.Size > 0 && w.mayConvert(w.attributes[i])
+	f.converted = f.Kind == Content && f.Size > 0 && mayConvert(w.snapshot.Checkout, w.attributes[i])
 	w.tree.Files = append(w.tree.Files, f)
 }
 
@@ -340,16 +340,16 @@ func (w *objects) convert(ctx context.Context) error {
 	return nil
 }
 
-// mayConvert reports whether a checkout may write other bytes than the blob's.
-// It may say so of too many files, never of too few.
-func (w *objects) mayConvert(attributes []string) bool {
+// mayConvert reports whether a checkout may write other bytes than the blob's, by
+// the values of conversions. It may say so of too many files, never of too few.
+func mayConvert(checkout gitrepo.Checkout, attributes []string) bool {
 	set := func(i int) bool { return attributes[i] != "" && attributes[i] != gitrepo.AttrUnset }
 	binary := attributes[attrText] == gitrepo.AttrUnset || attributes[attrText] == "" && attributes[attrCRLF] == gitrepo.AttrUnset
 	switch filter := attributes[attrFilter]; {
 	case set(attrIdent), set(attrEncoding), attributes[attrEOL] == "crlf":
 		return true
-	case filter != lfsFilter && w.snapshot.Checkout.Drivers[filter]:
+	case filter != lfsFilter && checkout.Drivers[filter]:
 		return true
 	}
-	return w.snapshot.Checkout.CRLF && !binary
+	return checkout.CRLF && !binary
 }

@@ -35,6 +35,9 @@ var (
 	ErrSignatureLFS  = errors.New("signature would be stored by a filter")
 	ErrEmpty         = errors.New("model has no files")
 	ErrDiffers       = errors.New("bytes here are not the bytes of the commit")
+	// ErrOutdated says that a file was written by other rules, of line ends, ident
+	// or a filter, than HEAD and the configuration have now.
+	ErrOutdated = errors.New("is not as git would check it out now")
 	// ErrReplaced says that a file is no longer the one that was listed.
 	ErrReplaced = errors.New("file was replaced after it was listed")
 )
