@@ -53,12 +53,24 @@ func exitedWith(err error, status int) bool {
 // ErrNoCommit says that a name stands for no commit of the repository.
 var ErrNoCommit = errors.New("no such commit")
 
+// ErrOtherObject says that an object is there and is no commit, nor a tag of one.
+// It comes with [ErrNoCommit], and for full object ids alone.
+var ErrOtherObject = errors.New("another object than a commit")
+
+// ErrMissing says that an object, or what a tag stands for, is not there. It comes
+// with [ErrNoCommit], and for full object ids alone.
+var ErrMissing = errors.New("missing object")
+
 // ResolveCommit returns the full id of the commit that a revision stands for, a
 // branch, a tag or any other name that git knows. It is ErrNoCommit, wrapped, if
-// there is none.
+// there is none. For a full object id that git has failed is never taken for
+// that: what is about to be received must not pass unseen for it.
 func (r *Repository) ResolveCommit(ctx context.Context, rev string) (string, error) {
 	if rev == "" || strings.HasPrefix(rev, "-") || strings.ContainsRune(rev, 0) {
 		return "", fmt.Errorf("%q: %w", rev, ErrNoCommit)
+	}
+	if r.isOID(rev) {
+		return r.peel(ctx, rev)
 	}
 	id, err := r.resolve(ctx, rev)
 	switch {
@@ -68,6 +80,26 @@ func (r *Repository) ResolveCommit(ctx context.Context, rev string) (string, err
 		return "", fmt.Errorf("%q: %w: %w", rev, ErrNoCommit, err)
 	}
 	return id, err
+}
+
+// peel returns the commit that an object is, or that a tag stands for.
+func (r *Repository) peel(ctx context.Context, oid string) (string, error) {
+	g := r.git
+	g.env = with(with(g.env, "GIT_NO_REPLACE_OBJECTS", "1"), "GIT_NO_LAZY_FETCH", "1")
+	out, err := g.output(ctx, strings.NewReader(oid+"^{}\n"), "cat-file", "--batch-check=%(objectname) %(objecttype)")
+	if err != nil {
+		return "", err
+	}
+	id, kind, _ := strings.Cut(strings.TrimSuffix(string(out), "\n"), " ")
+	switch {
+	case r.isOID(id) && kind == "commit":
+		return id, nil
+	case r.isOID(id) && (kind == "blob" || kind == "tree"):
+		return "", fmt.Errorf("%s: %w: %w, a %s", oid, ErrNoCommit, ErrOtherObject, kind)
+	case kind == "missing":
+		return "", fmt.Errorf("%s: %w: %w", oid, ErrNoCommit, ErrMissing)
+	}
+	return "", fmt.Errorf("git cat-file: %w: %q", errRecord, out)
 }
 
 // CommitsBetween returns the commits that to has and from has not, the oldest

@@ -151,6 +151,50 @@ func TestResolveCommit(t *testing.T) {
 			t.Errorf("%q is %q, %v; want ErrNoCommit", rev, id, err)
 		}
 	}
+	blob := strings.TrimSpace(s.Git(dir, "rev-parse", "HEAD:a"))
+	s.Git(dir, "tag", "-a", "-m", "of a blob", "blob", blob)
+	for rev, want := range map[string]error{
+		blob: ErrOtherObject, strings.TrimSpace(s.Git(dir, "rev-parse", "HEAD^{tree}")): ErrOtherObject,
+		strings.TrimSpace(s.Git(dir, "rev-parse", "refs/tags/blob")): ErrOtherObject, strings.Repeat("1", 40): ErrMissing,
+	} {
+		if id, err := r.ResolveCommit(t.Context(), rev); !errors.Is(err, ErrNoCommit) || !errors.Is(err, want) {
+			t.Errorf("%s is %q, %v; want ErrNoCommit and %v", rev, id, err, want)
+		}
+	}
+	tag := strings.TrimSpace(s.Git(dir, "rev-parse", "refs/tags/v1"))
+	if id, err := r.ResolveCommit(t.Context(), tag); err != nil || id != head {
+		t.Errorf("the tag is %q, %v; want %s", id, err, head)
+	}
+	s.Git(dir, "config", "core.repositoryFormatVersion", "99")
+	if id, err := r.ResolveCommit(t.Context(), head); err == nil || errors.Is(err, ErrNoCommit) {
+		t.Errorf("where git fails it is %q, %v; want an error that is no ErrNoCommit", id, err)
+	}
+}
+
+func TestSymbolicTarget(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("r", map[string]string{"a": "1"})
+	for name, target := range map[string]string{"refs/heads/l": "refs/heads/main", "refs/remotes/o/HEAD": "refs/heads/l", "refs/heads/dangling": "refs/heads/unborn",
+		"refs/heads/round": "refs/heads/about", "refs/heads/about": "refs/heads/round",
+		"refs/namespaces/a/refs/namespaces/b/refs/heads/l": "refs/namespaces/a/refs/namespaces/b/refs/heads/main"} {
+		s.Git(dir, "symbolic-ref", name, target)
+	}
+	r := openAt(t, dir)
+	for ref, want := range map[string]string{"refs/heads/main": "refs/heads/main", "refs/heads/none": "refs/heads/none", "refs/heads/l": "refs/heads/main",
+		"refs/remotes/o/HEAD": "refs/heads/main", "refs/heads/dangling": "refs/heads/unborn"} {
+		if got, err := r.SymbolicTarget(t.Context(), ref); err != nil || got != want {
+			t.Errorf("%s leads to %q, %v; want %s", ref, got, err, want)
+		}
+	}
+	for _, ref := range []string{"refs/heads/round", "refs/heads/..", "--delete"} {
+		if got, err := r.SymbolicTarget(t.Context(), ref); err == nil {
+			t.Errorf("%s leads to %q, want an error", ref, got)
+		}
+	}
+	t.Setenv("GIT_NAMESPACE", "a/b")
+	if got, err := openAt(t, dir).SymbolicTarget(t.Context(), "refs/heads/l"); err != nil || got != "refs/heads/main" {
+		t.Errorf("in a namespace: %q, %v", got, err)
+	}
 }
 
 func TestCommitsBetween(t *testing.T) {

@@ -41,7 +41,7 @@ type PushOptions struct {
 
 // CheckPush checks what a push would bring: every model signature of every new
 // tip, from blobs and LFS pointers alone. It says what is wrong, and returns the
-// exit code that the policy wants for that. Deleted refs, and refs to what is no
+// exit code that the policy wants for that. Deleted refs, and tags of what is no
 // commit, hold no model.
 func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o PushOptions) (code int, err error) {
 	if o.Policy.Mode == policy.ModeOff {
@@ -49,7 +49,14 @@ func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o Push
 	}
 	c := pushCheck{repo: repo, options: o, judged: make(map[string]int)}
 	for _, tip := range tips {
-		if tip.New == "" || !o.counts(tip.Ref) {
+		if tip.New == "" {
+			continue
+		}
+		counts, err := c.counts(ctx, tip.Ref)
+		if err != nil {
+			return 0, err
+		}
+		if !counts {
 			continue
 		}
 		bad, err := c.check(ctx, tip)
@@ -64,9 +71,24 @@ func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o Push
 	return c.conclude(code), nil
 }
 
-// counts says whether a ref is to be checked.
-func (o PushOptions) counts(ref string) bool {
-	return len(o.Refs) == 0 || slices.ContainsFunc(o.Refs, func(pattern string) bool { return matchRef(pattern, ref) })
+// counts says whether a ref is to be checked. Where it is symbolic, git changes the
+// ref that it leads to, so that one's name counts as well.
+func (c *pushCheck) counts(ctx context.Context, ref string) (bool, error) {
+	o := c.options
+	matches := func(ref string) bool {
+		return slices.ContainsFunc(o.Refs, func(pattern string) bool { return matchRef(pattern, ref) })
+	}
+	if len(o.Refs) == 0 || matches(ref) {
+		return true, nil
+	}
+	if !o.Received {
+		return false, nil // symbolic refs here say nothing about those over there
+	}
+	target, err := c.repo.SymbolicTarget(ctx, ref)
+	if err != nil {
+		return false, ui.Trouble("", "finding out what %s leads to: %w", ui.Quote(ref), err)
+	}
+	return matches(target), nil
 }
 
 // matchRef says whether a pattern stands for a ref. As in git's refspecs a star
@@ -119,7 +141,7 @@ func (c *pushCheck) conclude(code int) int {
 // check checks one tip.
 func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 	commit, err := c.repo.ResolveCommit(ctx, tip.New)
-	if errors.Is(err, gitrepo.ErrNoCommit) {
+	if errors.Is(err, gitrepo.ErrOtherObject) && !strings.HasPrefix(tip.Ref, "refs/heads/") {
 		return ui.ExitOK, nil
 	}
 	if err != nil {
@@ -158,7 +180,7 @@ func (c *pushCheck) judge(ctx context.Context, ref string, places []*Place) (cod
 		return ui.ExitFailed, nil
 	}
 	for _, p := range places {
-		v := judgePlace(ctx, p, VerifyOptions{Policy: c.options.Policy, URL: c.options.URL, Hasher: c.options.Hasher, Terminal: t})
+		v := c.verdict(ctx, p)
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
@@ -171,6 +193,17 @@ func (c *pushCheck) judge(ctx context.Context, ref string, places []*Place) (cod
 		code = ui.Worse(v.ExitCode(), code)
 	}
 	return code, nil
+}
+
+// verdict is what the policy makes of a signature. One that asks for signatures, or
+// refuses signers of whom nothing is known, is not content with what one claims.
+func (c *pushCheck) verdict(ctx context.Context, p *Place) *ui.Verdict {
+	o := VerifyOptions{Policy: c.options.Policy, URL: c.options.URL, Hasher: c.options.Hasher, Terminal: c.options.Terminal}
+	if o.Policy.Require || o.Policy.FirstUse == policy.RefuseUnknown {
+		o.Policy.FirstUse = policy.RefuseUnknown
+		return Verify(ctx, p, o)
+	}
+	return judgePlace(ctx, p, o)
 }
 
 // judgePlace verifies a signature by a policy or a pin, and pins nobody. Where
@@ -196,16 +229,21 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, commit string) ([]stri
 	if tip.Old == "" || tip.Old == tip.New {
 		return nil, nil
 	}
-	gone, err := c.repo.DeletedPaths(ctx, tip.Old, commit, ".sig")
+	replaced, err := c.repo.ResolveCommit(ctx, tip.Old)
+	if errors.Is(err, gitrepo.ErrOtherObject) || errors.Is(err, gitrepo.ErrNoCommit) && !c.options.Received {
+		return nil, nil // it had no model, or is known only where the push goes
+	}
+	var gone []string
+	if err == nil {
+		gone, err = c.repo.DeletedPaths(ctx, replaced, commit, ".sig")
+	}
 	switch {
-	case errors.Is(err, gitrepo.ErrNoCommit):
-		return nil, nil // the replaced tip is not here
 	case err != nil:
 		return nil, ui.Trouble("", "comparing %s with what it replaces: %w", ui.Quote(tip.Ref), err)
 	case len(gone) == 0:
 		return nil, nil
 	}
-	old, err := SignaturesAt(ctx, c.repo, tip.Old)
+	old, err := SignaturesAt(ctx, c.repo, replaced)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 	"testing"
@@ -48,6 +49,7 @@ func TestCheckPush(t *testing.T) {
 	trusting := policy.Policy{Trust: m.trust}
 	required := policy.Policy{Trust: m.trust, Require: true}
 	nowhere := strings.Repeat("1", 40)
+	strict := policy.Policy{FirstUse: policy.RefuseUnknown}
 	for _, tt := range []struct {
 		name   string
 		policy policy.Policy
@@ -74,6 +76,9 @@ func TestCheckPush(t *testing.T) {
 		{"dropped, from what is not here", required, []walk.Tip{{"refs/heads/main", nowhere, dropped}}, 0, []string{"verified a/model.sig"}},
 		{"unsigned, required", required, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 1, []string{"main holds no model signature, and one is required"}},
 		{"unsigned", trusting, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 0, []string{"!a"}},
+		{"nobody trusted, required", policy.Policy{Require: true}, []walk.Tip{{"refs/heads/main", "", good}}, 1, []string{"FAILED a/model.sig on main: no trusted signer is configured", "hint: ", "modelsign.publicKey", "not pushed: main", "!as listed"}},
+		{"nobody trusted, strict", strict, []walk.Tip{{"refs/heads/main", "", good}}, 1, []string{"FAILED a/model.sig on main: no trusted signer is configured", "!as listed"}},
+		{"nobody trusted, strict, unsigned", strict, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 0, []string{"!a"}},
 		{"what cannot be believed", policy.Policy{Trust: policy.Trust{PublicKeys: []string{"/nowhere"}}}, []walk.Tip{{"refs/heads/main", "", good}}, 2, []string{"not pushed"}},
 	} {
 		code, said := m.push(t, walk.PushOptions{Policy: tt.policy}, tt.tips...)
@@ -89,6 +94,44 @@ func TestCheckPush(t *testing.T) {
 	}
 	if code, said := m.push(t, walk.PushOptions{Received: true, Refs: []string{"refs/heads/*"}}, walk.Tip{"refs/tags/v1", "", stale}, walk.Tip{"refs/heads/x", "", stale}); code != 1 || !strings.Contains(said, "not accepted: x\n") {
 		t.Errorf("received: exit code %d\n%s", code, said)
+	}
+}
+
+// TestCheckPushOfSymbolicRefs pushes to names that lead to a branch that is checked.
+func TestCheckPushOfSymbolicRefs(t *testing.T) {
+	m := newSigned(t, map[string]string{"a/weights": "1"}, "a")
+	m.Write(m.dir, "a/weights", "2")
+	m.CommitAll(m.dir, "stale")
+	m.Git(m.dir, "symbolic-ref", "refs/heads/master", "refs/heads/main")
+	m.Git(m.dir, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/heads/master")
+	m.Git(m.dir, "symbolic-ref", "refs/x/dangling", "refs/heads/main2")
+	for ref, want := range map[string]int{
+		"refs/heads/main": 1, "refs/heads/master": 1, "refs/remotes/origin/HEAD": 1, "refs/x/dangling": 1, "refs/heads/other": 0, "refs/tags/v1": 0,
+	} {
+		o := walk.PushOptions{Received: true, Refs: []string{"refs/heads/main*"}}
+		if code, said := m.push(t, o, walk.Tip{ref, "", m.id("HEAD")}); code != want {
+			t.Errorf("%s: exit code %d, want %d\n%s", ref, code, want, said)
+		}
+	}
+}
+
+// TestCheckPushFailsClosed has a push of which something cannot be read.
+func TestCheckPushFailsClosed(t *testing.T) {
+	m := newSigned(t, map[string]string{"weights": "1"}, ".")
+	m.Git(m.dir, "symbolic-ref", "refs/heads/round", "refs/heads/about")
+	m.Git(m.dir, "symbolic-ref", "refs/heads/about", "refs/heads/round")
+	head, nowhere := m.id("HEAD"), strings.Repeat("1", 40)
+	for name, tip := range map[string]walk.Tip{
+		"a commit that is not here":   {"refs/heads/main", "", nowhere},
+		"a tag that is not here":      {"refs/tags/v1", "", nowhere},
+		"a branch that is no commit":  {"refs/heads/main", "", m.id("HEAD:weights")},
+		"what it replaces is gone":    {"refs/heads/main", nowhere, head},
+		"a ref that leads to nowhere": {"refs/heads/round", "", head},
+	} {
+		o := walk.PushOptions{Received: true, Refs: []string{"refs/heads/main", "refs/tags/*"}, Terminal: &ui.Terminal{Out: io.Discard, Err: io.Discard}}
+		if code, err := walk.CheckPush(t.Context(), m.open(t, m.dir), []walk.Tip{tip}, o); err == nil || ui.Code(err) != ui.ExitTrouble {
+			t.Errorf("%s: exit code %d, %v; want trouble", name, code, err)
+		}
 	}
 }
 
