@@ -103,7 +103,7 @@ func (w *objects) follow(name string, texts map[string]string) (gitrepo.Entry, e
 			return none, fmt.Errorf("%w in a circle, or behind too many others", ErrSymlink)
 		}
 		if path.IsAbs(text) {
-			return none, fmt.Errorf("%w that leads out of the repository", ErrSymlink)
+			return none, fmt.Errorf("%w to an absolute path, which is another file in every clone", ErrSymlink)
 		}
 		at, rest = parent(at), append(strings.Split(text, "/"), rest...)
 	}
@@ -114,5 +114,5 @@ func (w *objects) follow(name string, texts map[string]string) (gitrepo.Entry, e
 	case found && e.Mode == gitrepo.ModeSubmodule, at == "", len(w.snapshot.Under(at)) > 0:
 		return none, fmt.Errorf("%w to a folder, which is not followed", ErrSymlink)
 	}
-	return none, fmt.Errorf("%w that leads nowhere", ErrSymlink)
+	return none, fmt.Errorf("%w that leads to no tracked file", ErrSymlink)
 }

@@ -29,6 +29,9 @@ func (t *Tree) CheckSignable(ctx context.Context, repo *gitrepo.Repository) (ref
 			return nil, nil, err
 		}
 		c.notDownloaded()
+		if err := c.links(ctx); err != nil {
+			return nil, nil, err
+		}
 		if err := c.signatureFilter(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -88,6 +91,39 @@ func (c *signable) notDownloaded() {
 			c.refuse(f.Path, ErrNotDownloaded, hintPull+", or sign from the pointers with --promised")
 		}
 	}
+}
+
+// links refuses symbolic links that lead to a file here, and to none in a clone:
+// they are followed in HEAD alone.
+func (c *signable) links(ctx context.Context) error {
+	var links []File
+	for _, f := range c.tree.Files {
+		if f.BlobID == "" {
+			links = append(links, f)
+		}
+	}
+	if len(links) == 0 {
+		return nil
+	}
+	head, err := c.repo.HeadCommit(ctx)
+	if err != nil || head == "" {
+		return err
+	}
+	snapshot, err := c.repo.Snapshot(ctx, head)
+	if err != nil {
+		return err
+	}
+	committed := &objects{ctx: ctx, repo: c.repo, snapshot: snapshot, listing: &listing{tree: c.tree}}
+	texts, err := committed.linkTexts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range links {
+		if _, err := committed.follow(f.RepoPath, texts); err != nil {
+			c.refuse(f.Path, err, "have it lead, by a relative path, to a file that git tracks; or put the file in its place, and commit")
+		}
+	}
+	return nil
 }
 
 // changes refuses what differs from HEAD in the model. A change of attributes,

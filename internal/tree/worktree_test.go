@@ -414,3 +414,28 @@ func TestLinkTargetsAreHeldAgainstNoBlob(t *testing.T) {
 		t.Errorf("refusals %q, warnings %q", refusals, warnings)
 	}
 }
+
+// TestLinksThatNoCloneFollows wants links refused that lead to a file here and
+// to none that is committed.
+func TestLinksThatNoCloneFollows(t *testing.T) {
+	m := newModel(t, map[string]string{"m/a": "a", "m/sub/b": "b", "beside": "b", "m/.gitignore": "ignored"})
+	m.WriteFiles(m.dir, map[string]string{"untracked": "u", "m/ignored": "i"})
+	for link, target := range map[string]string{
+		"m/good": "a", "m/good-through": "sub/../../m/good", "m/good-beside": "../beside",
+		"m/config": "../.git/config", "m/untracked": "../untracked", "m/to-ignored": "ignored", "m/absolute": m.file("m/a"), "m/chain": "absolute",
+	} {
+		symlink(t, target, m.file(link))
+	}
+	m.Git(m.dir, "add", "m")
+	m.Git(m.dir, "commit", "-q", "-m", "links")
+	refusals, _ := m.signable(t, m.open(t, "m", Options{AllowSymlinks: true, Committed: true}))
+	want := []string{"absolute: symlink", "chain: symlink", "config: symlink", "to-ignored: symlink", "untracked: symlink"}
+	if got := problems(refusals); !slices.Equal(got, want) {
+		t.Fatalf("refusals %q, want %q", got, want)
+	}
+	for i, says := range []string{"absolute path", "absolute path", "no tracked file", "no tracked file", "no tracked file"} {
+		if !strings.Contains(refusals[i].Err.Error(), says) || refusals[i].Hint == "" {
+			t.Errorf("%s: %v; want %q", refusals[i].Path, refusals[i].Err, says)
+		}
+	}
+}
