@@ -112,6 +112,9 @@ func verifyWorktree(ctx context.Context, repo *gitrepo.Repository, t *ui.Termina
 	if err != nil {
 		return err
 	}
+	if config.Unmatched != "" {
+		t.UnmatchedRemote(config.Unmatched)
+	}
 	hasher, err := cli.HookHasher(config)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -112,7 +113,11 @@ func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if err != nil {
 			return ui.Trouble("", "finding this program: %w", err)
 		}
-		checks, err := hook.Doctor(ctx, hook.DoctorOptions{Executable: executable})
+		o := hook.DoctorOptions{Executable: executable}
+		if o.Configuration, o.ConfigurationHint, err = brokenConfig(ctx); err != nil {
+			return err
+		}
+		checks, err := hook.Doctor(ctx, o)
 		if err != nil {
 			return hookError(err)
 		}
@@ -127,4 +132,18 @@ func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		}
 		return nil
 	}
+}
+
+// brokenConfig says what is wrong with git config modelsign.* where the command runs.
+func brokenConfig(ctx context.Context) (broken error, hint string, err error) {
+	repo, err := gitrepo.Open(ctx, ".")
+	if err != nil {
+		repo = nil // the general configuration matters all the same
+	}
+	err = cli.CheckConfig(ctx, repo)
+	var wrong *ui.Error
+	if errors.As(err, &wrong) && wrong.Code == ui.ExitUsage {
+		return wrong, strings.Join(wrong.Hints, "\n"), nil
+	}
+	return nil, "", err
 }

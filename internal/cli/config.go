@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
@@ -19,52 +20,130 @@ import (
 type Config struct {
 	// URL is the URL that the repository was cloned from, without credentials;
 	// empty where there is none.
-	URL    string
-	values map[string][]string
+	URL string
+	// Unmatched is the repository's address where it is none that keys for a URL
+	// could be matched with, although there are some.
+	Unmatched string
+	values    map[string][]string
 	// policy holds the values of the keys that are matched together.
 	policy map[string][]string
 }
 
 // LoadConfig reads the configuration that holds for a repository: that of the
-// URL that it was cloned from, or the general one outside a repository.
+// URL that it was cloned from, or the general one outside a repository. Where that
+// URL has several spellings, or one of several remotes may have it, it is the first
+// for which something is configured, or else the first by which a signer is pinned.
 func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) {
-	url := ""
-	if repo != nil {
-		remote, err := repo.Remote(ctx)
-		if err != nil {
-			return nil, configError("finding the remote's URL", err)
-		}
-		url = remote.Match
+	if repo == nil {
+		return LoadConfigFor(ctx, nil, "")
 	}
-	return LoadConfigFor(ctx, repo, url)
+	origins, sure, err := repo.Origins(ctx)
+	if err != nil {
+		return nil, configError("finding the remote's URL", err)
+	}
+	section, err := readSection(ctx, repo, repo.Top != "")
+	if err != nil {
+		return nil, err
+	}
+	url, err := weightiest(ctx, section, origins, sure)
+	if err != nil {
+		return nil, err
+	}
+	config, err := newConfig(ctx, section, url)
+	if err == nil && sure && origins[0].Match == "" && section.ByURL() {
+		config.Unmatched = origins[0].Display
+	}
+	return config, err
 }
 
 // LoadConfigFor reads the configuration that holds for url.
 func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
-	return loadConfig(ctx, repo, url, func() (map[string][]string, []map[string][]string, error) {
-		if repo == nil || repo.Top == "" {
-			return gitrepo.ConfigURLMatch(ctx, "", "modelsign", url, policy.Groups()...)
-		}
-		return repo.ConfigURLMatch(ctx, "modelsign", url, policy.Groups()...)
-	})
+	section, err := readSection(ctx, repo, repo != nil && repo.Top != "")
+	if err != nil {
+		return nil, err
+	}
+	return newConfig(ctx, section, url)
 }
 
 // LoadHookConfig is LoadConfigFor in a hook that git runs in a repository: what
 // that is configured with holds even if it has no worktree, as git has taken it
 // for a repository already.
 func LoadHookConfig(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
-	return loadConfig(ctx, repo, url, func() (map[string][]string, []map[string][]string, error) {
-		return repo.ConfigURLMatch(ctx, "modelsign", url, policy.Groups()...)
-	})
+	section, err := readSection(ctx, repo, true)
+	if err != nil {
+		return nil, err
+	}
+	return newConfig(ctx, section, url)
 }
 
-// loadConfig puts what read reads into a Config.
-func loadConfig(ctx context.Context, repo *gitrepo.Repository, url string, read func() (map[string][]string, []map[string][]string, error)) (*Config, error) {
-	values, together, err := read()
+// readSection reads git config modelsign.*, with that of the repository if its own
+// counts, and refuses what it has that nobody would look at.
+func readSection(ctx context.Context, repo *gitrepo.Repository, own bool) (section *gitrepo.Section, err error) {
+	if own {
+		section, err = repo.ConfigSection(ctx, "modelsign")
+	} else {
+		section, err = gitrepo.ConfigSection(ctx, "", "modelsign")
+	}
 	switch {
 	case errors.Is(err, gitrepo.ErrNoGit) && repo == nil:
-		return &Config{}, nil // no git, no git config
+		return new(gitrepo.Section), nil // no git, no git config
 	case err != nil:
+		return nil, configError("reading git config modelsign.*", err)
+	}
+	return section, checkKeys(section.Keys())
+}
+
+// weightiest chooses among the addresses that a repository may have come from. Of
+// several remotes of which none stands out, and about which nothing is known, it is
+// none: "".
+func weightiest(ctx context.Context, section *gitrepo.Section, origins []gitrepo.Remote, sure bool) (string, error) {
+	for _, o := range origins {
+		own, err := section.Own(ctx, o.Match)
+		if err != nil {
+			return "", configError("reading git config modelsign.*", err)
+		}
+		if own {
+			return o.Match, nil
+		}
+	}
+	if len(origins) > 1 {
+		for _, o := range origins {
+			if known, err := hasPins(ctx, section, o.Match); err != nil || known {
+				return o.Match, err
+			}
+		}
+	}
+	if !sure || len(origins) == 0 {
+		return "", nil
+	}
+	return origins[0].Match, nil
+}
+
+// hasPins says whether a signer is pinned for a URL, by the policy that holds for it.
+func hasPins(ctx context.Context, section *gitrepo.Section, url string) (bool, error) {
+	config, err := newConfig(ctx, section, url)
+	if err != nil {
+		return false, err
+	}
+	p, err := config.Policy()
+	if err != nil {
+		return false, err
+	}
+	normal, err := gitrepo.NormalURL(url)
+	if err != nil {
+		return false, nil // for which nobody can be pinned
+	}
+	judge, err := pins.NewJudge(normal, p)
+	if err != nil {
+		return false, ui.Usage("", "%w", err)
+	}
+	return judge != nil && len(judge.Pins()) > 0, nil
+}
+
+// newConfig is what a section holds for a URL.
+func newConfig(ctx context.Context, section *gitrepo.Section, url string) (*Config, error) {
+	values, together, err := section.Match(ctx, url, policy.Groups()...)
+	if err != nil {
 		return nil, configError("reading git config modelsign.*", err)
 	}
 	c := &Config{URL: url, values: values, policy: map[string][]string{}}

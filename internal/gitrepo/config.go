@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	boundedfile "github.com/git-model-sign/git-model-sign/internal/bounded"
 )
 
 // ConfigGet returns the value of a configuration key as the folder's repository
@@ -25,25 +27,6 @@ func ConfigGetAll(ctx context.Context, dir, key string) ([]string, error) {
 	return configGetAll(ctx, configGit(dir), key)
 }
 
-// ConfigURLMatch returns the variables of a section that hold for a URL, by
-// variable name in lower case. As with git's own urlmatch the most specific
-// <section>.<url>.<name> wins for each name, and <section>.<name> holds where
-// no URL matches. All values that a name has at the winning place are given, in
-// git's order. A variable without a value counts as "true", as in git. An empty
-// URL asks for <section>.<name> only.
-//
-// The names of a group are also matched together: the most specific place that
-// has any of them wins for all of them, so that what belongs together is never put
-// together from several places. There is a result for each group.
-func ConfigURLMatch(ctx context.Context, dir, section, url string, groups ...[]string) (values map[string][]string, together []map[string][]string, err error) {
-	g := configGit(dir)
-	vars, err := configSection(ctx, g, section)
-	if err != nil {
-		return nil, nil, err
-	}
-	return urlMatch(ctx, g, vars, section, url, groups)
-}
-
 // ConfigGet is the function of that name for this repository.
 func (r *Repository) ConfigGet(ctx context.Context, key string) (value string, set bool, err error) {
 	return configGet(ctx, r.git, key)
@@ -52,19 +35,6 @@ func (r *Repository) ConfigGet(ctx context.Context, key string) (value string, s
 // ConfigGetAll is the function of that name for this repository.
 func (r *Repository) ConfigGetAll(ctx context.Context, key string) ([]string, error) {
 	return configGetAll(ctx, r.git, key)
-}
-
-// ConfigURLMatch is the function of that name for this repository. It returns
-// ErrWorktreeConfig, wrapped, for a variable that the repository brought along.
-func (r *Repository) ConfigURLMatch(ctx context.Context, section, url string, groups ...[]string) (values map[string][]string, together []map[string][]string, err error) {
-	vars, err := configSection(ctx, r.git, section)
-	if err == nil {
-		err = r.notOfWorktree(vars)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return urlMatch(ctx, r.git, vars, section, url, groups)
 }
 
 // configGit runs git in a folder that need not be part of a repository. Without
@@ -139,33 +109,78 @@ func configVariables(ctx context.Context, g git, expression string) ([]variable,
 	return vars, nil
 }
 
-// configSection reads all variables of a section, wherever their place.
-func configSection(ctx context.Context, g git, section string) ([]variable, error) {
-	return configVariables(ctx, g, `^`+regexp.QuoteMeta(strings.ToLower(section))+`\.`)
-}
-
 // ErrWorktreeConfig says that a variable of the configuration stands in a file
 // of the worktree, which came with the repository: somebody has included it.
 var ErrWorktreeConfig = errors.New("configuration in a file of the worktree")
 
-// notOfWorktree refuses variables whose values came with the repository. A
-// worktree that the home folder lies in is its owner's, as are the files there.
-func (r *Repository) notOfWorktree(vars []variable) error {
-	if home, err := os.UserHomeDir(); r.Top == "" || err == nil && inside(r.Top, resolvedOrSame(home)) {
-		return nil
+// notOfWorktree refuses variables whose values came with the repository, in any of
+// its worktrees. A worktree that the home folder lies in is its owner's, as are the
+// files there.
+func (r *Repository) notOfWorktree(ctx context.Context, vars []variable) error {
+	tops, err := r.worktrees(ctx)
+	if err != nil {
+		return err
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		home = resolvedOrSame(home)
+		tops = slices.DeleteFunc(tops, func(top string) bool { return inside(top, home) })
+	}
+	foreign := func(p string) bool {
+		return slices.ContainsFunc(tops, func(top string) bool { return inside(top, p) }) && !inside(r.GitDir, p) && !inside(r.CommonDir, p)
 	}
 	for _, v := range vars {
 		file, isFile := strings.CutPrefix(v.origin, "file:")
 		if !isFile {
 			continue
 		}
-		named := absolute(r.git.dir, file)
-		if foreign := func(p string) bool { return inside(r.Top, p) && !inside(r.GitDir, p) && !inside(r.CommonDir, p) }; foreign(named) || foreign(resolvedOrSame(named)) {
-			return fmt.Errorf("%w: %s is set in %q, by an include.path", ErrWorktreeConfig, v.key, named)
+		if named := absolute(r.git.dir, file); foreign(named) || foreign(resolvedOrSame(named)) {
+			return fmt.Errorf("%w: %s is set in %q, by an include.path", ErrWorktreeConfig, redactText(v.key), named)
 		}
 	}
 	return nil
 }
+
+// worktrees lists the tops of the repository's worktrees: the one that is open, the
+// main one, and those that are linked, of which some may be gone.
+func (r *Repository) worktrees(ctx context.Context) ([]string, error) {
+	var tops []string
+	if r.Top != "" {
+		tops = append(tops, r.Top)
+	}
+	if filepath.Base(r.CommonDir) == ".git" {
+		tops = append(tops, filepath.Dir(r.CommonDir))
+	}
+	linked := filepath.Join(r.CommonDir, "worktrees")
+	entries, err := os.ReadDir(linked)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing worktrees: %w", err)
+	}
+	for _, e := range entries {
+		b, err := boundedfile.ReadRegular(filepath.Join(linked, e.Name(), "gitdir"), maxGitdir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing worktrees: %w", err)
+		}
+		dotGit := absolute(filepath.Join(linked, e.Name()), filepath.FromSlash(strings.TrimRight(string(b), "\r\n")))
+		tops = append(tops, resolvedOrSame(filepath.Dir(dotGit)))
+	}
+	if r.GitDir != r.CommonDir {
+		// Of a module, say, the main worktree is where the configuration has it.
+		main, set, err := r.ConfigGet(ctx, "core.worktree")
+		if err != nil {
+			return nil, err
+		}
+		if set {
+			tops = append(tops, resolvedOrSame(absolute(r.CommonDir, filepath.FromSlash(main))))
+		}
+	}
+	return tops, nil
+}
+
+// maxGitdir bounds the file in which git keeps where a linked worktree is, in bytes.
+const maxGitdir = 64 << 10
 
 // inside says whether an absolute path is dir or lies below it.
 func inside(dir, path string) bool {
@@ -178,87 +193,6 @@ func resolvedOrSame(path string) string {
 		return p
 	}
 	return path
-}
-
-// urlMatch asks git which place wins for each name and each group.
-func urlMatch(ctx context.Context, g git, vars []variable, section, url string, groups [][]string) (values map[string][]string, together []map[string][]string, err error) {
-	copied := withGroups(vars, groups)
-	winner := map[string]string{}
-	byURL := false
-	for _, v := range copied {
-		byURL = byURL || v.place != ""
-		winner[v.name] = ""
-	}
-	if byURL && url != "" {
-		if winner, err = urlWinners(ctx, g, copied, section, url); err != nil {
-			return nil, nil, err
-		}
-	}
-	values = at(vars, func(name string) (string, bool) { place, ok := winner[name]; return place, ok })
-	together = make([]map[string][]string, len(groups))
-	for i, names := range groups {
-		together[i] = at(vars, func(name string) (string, bool) {
-			place, ok := winner[groupName(i)]
-			return place, ok && slices.Contains(names, name)
-		})
-	}
-	return values, together, nil
-}
-
-// groupName is the variable that stands for a group in the question to git. It
-// has a form that no variable of a configuration can have more than by chance.
-func groupName(i int) string { return fmt.Sprintf("together-%d-of-names", i) }
-
-// withGroups adds to each place that has a variable of a group one for the group itself.
-func withGroups(vars []variable, groups [][]string) []variable {
-	out := slices.Clone(vars)
-	for i, names := range groups {
-		for _, v := range vars {
-			if slices.Contains(names, v.name) {
-				out = append(out, variable{place: v.place, name: groupName(i)})
-			}
-		}
-	}
-	return out
-}
-
-// at lists the values by name that stand at the place which won for the name.
-func at(vars []variable, won func(name string) (place string, ok bool)) map[string][]string {
-	values := map[string][]string{}
-	for _, v := range vars {
-		if place, ok := won(v.name); ok && place == v.place {
-			values[v.name] = append(values[v.name], v.value)
-		}
-	}
-	return values
-}
-
-// urlWinners returns the winning place of each name that holds for the URL. git's
-// own urlmatch gives one value a name, so it is asked about a copy of the section
-// in which each variable holds the number of its place instead of its value.
-func urlWinners(ctx context.Context, g git, vars []variable, section, url string) (map[string]string, error) {
-	var copied strings.Builder
-	for i, v := range vars {
-		if v.place == "" {
-			fmt.Fprintf(&copied, "[%s]\n\t%s = %d\n", section, v.name, i)
-		} else {
-			fmt.Fprintf(&copied, "[%s \"%s\"]\n\t%s = %d\n", section, escapeConfig(v.place), v.name, i)
-		}
-	}
-	out, err := configOutput(ctx, g, strings.NewReader(copied.String()), "--file", "-", "--get-urlmatch", section, url)
-	if err != nil {
-		return nil, err
-	}
-	winner := map[string]string{}
-	for _, record := range splitNUL(out) {
-		key, number, _ := strings.Cut(record, "\n")
-		i, err := strconv.Atoi(number)
-		if err != nil || i < 0 || i >= len(vars) || !strings.HasSuffix(key, "."+vars[i].name) {
-			return nil, fmt.Errorf("git config: %w: %q", errRecord, record)
-		}
-		winner[vars[i].name] = vars[i].place
-	}
-	return winner, nil
 }
 
 // escapeConfig writes a text between double quotes of a configuration file.

@@ -76,7 +76,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	s.Write(dir, ".git/config", "[broken\n")
-	if _, _, err := r.ConfigURLMatch(t.Context(), "modelsign", ""); err == nil {
+	if _, _, err := urlMatched(t, r, "modelsign", ""); err == nil {
 		t.Error("broken configuration is taken for none")
 	}
 }
@@ -134,7 +134,7 @@ func TestConfigURLMatch(t *testing.T) {
 		"file:///srv/models/x.git":      with(map[string][]string{"identity": {"file"}}),
 		"https://me@example.com/team/x": with(map[string][]string{"identity": {"two@example.com"}, "publickey": keys}),
 	} {
-		got, _, err := r.ConfigURLMatch(t.Context(), "modelsign", url)
+		got, _, err := urlMatched(t, r, "modelsign", url)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q:\n got %v, %v\nwant %v", url, got, err, want)
 		}
@@ -150,11 +150,11 @@ func TestConfigURLMatch(t *testing.T) {
 		}
 	}
 	// Outside of the repository its own third key is not seen.
-	got, _, err := ConfigURLMatch(t.Context(), s.Dir, "modelsign", "https://example.com/x")
+	got, _, err := configMatch(t, s.Dir, "modelsign", "https://example.com/x")
 	if err != nil || !slices.Equal(got["publickey"], keys[:2]) {
 		t.Errorf("outside: %v, %v", got, err)
 	}
-	if got, _, err := ConfigURLMatch(t.Context(), s.Dir, "nosuch", "https://example.com/x"); err != nil || len(got) != 0 {
+	if got, _, err := configMatch(t, s.Dir, "nosuch", "https://example.com/x"); err != nil || len(got) != 0 {
 		t.Errorf("no such section: %v, %v", got, err)
 	}
 }
@@ -194,7 +194,7 @@ func TestConfigURLMatchTogether(t *testing.T) {
 		"https://example.com/team/none":  {{"publickey": {""}}, {"trustedroot": {"general.json"}}, {}},
 		"https://hub.example.com/team/x": {{"publickey": {"wild.pem"}}, {"trustedroot": {"general.json"}}, {}},
 	} {
-		all, together, err := r.ConfigURLMatch(t.Context(), "modelsign", url, signers, []string{"trustedroot"}, []string{"nosuch"})
+		all, together, err := urlMatched(t, r, "modelsign", url, signers, []string{"trustedroot"}, []string{"nosuch"})
 		if err != nil || !reflect.DeepEqual(together, want) {
 			t.Errorf("%q:\n got %v, %v\nwant %v", url, together, err, want)
 		}
@@ -236,7 +236,7 @@ func TestWorktreeConfig(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		values, _, err := r.ConfigURLMatch(t.Context(), "modelsign", "https://example.com/x")
+		values, _, err := urlMatched(t, r, "modelsign", "https://example.com/x")
 		if c.foreign != errors.Is(err, ErrWorktreeConfig) || !c.foreign && (err != nil || c.include != "../nosuch" && !slices.Equal(values["mode"], []string{"warn"})) {
 			t.Errorf("%s: %v, %v", name, values, err)
 		}
@@ -257,7 +257,7 @@ func TestWorktreeConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.ConfigURLMatch(t.Context(), "modelsign", ""); err != nil {
+	if _, _, err := urlMatched(t, r, "modelsign", ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -340,7 +340,7 @@ func TestRemote(t *testing.T) {
 			}
 			// git must take the address for a URL.
 			s.Git(dir, "config", "modelsign."+c.want.Match+".identity", "x")
-			if got, _, err := r.ConfigURLMatch(t.Context(), "modelsign", c.want.Match); err != nil || !slices.Equal(got["identity"], []string{"x"}) {
+			if got, _, err := urlMatched(t, r, "modelsign", c.want.Match); err != nil || !slices.Equal(got["identity"], []string{"x"}) {
 				t.Errorf("git matches %q with %v, %v", c.want.Match, got, err)
 			}
 		})
@@ -362,4 +362,24 @@ func TestRemoteOfDetachedHead(t *testing.T) {
 	if got, err := r.RemoteURL(t.Context()); err != nil || got != want {
 		t.Errorf("RemoteURL = %q, %v; want %q", got, err, want)
 	}
+}
+
+// urlMatched reads a section of a repository's configuration and matches it.
+func urlMatched(t *testing.T, r *Repository, section, url string, groups ...[]string) (map[string][]string, []map[string][]string, error) {
+	t.Helper()
+	s, err := r.ConfigSection(t.Context(), section)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.Match(t.Context(), url, groups...)
+}
+
+// configMatch is urlMatched for a folder.
+func configMatch(t *testing.T, dir, section, url string) (map[string][]string, []map[string][]string, error) {
+	t.Helper()
+	s, err := ConfigSection(t.Context(), dir, section)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.Match(t.Context(), url)
 }

@@ -15,8 +15,9 @@ var errURL = errors.New("not a URL that can be compared with others")
 // NormalURL writes a [Remote.Match] in the one form that all its spellings have
 // in common, by the rules of git's own urlmatch: scheme and host in lower case,
 // no port that goes without saying, each character of the path escaped only where
-// it has to be, no "." and "..". Slashes at the end are dropped besides. A secret
-// is refused rather than kept.
+// it has to be, no "." and "..". Slashes at the end, and where several stand
+// together all but one, are dropped besides, as servers do. A secret is refused
+// rather than kept.
 func NormalURL(match string) (string, error) {
 	u, err := url.Parse(match)
 	if err != nil || u.Scheme == "" || u.Opaque != "" || u.Hostname() == "" && (u.Scheme != "file" || u.Host != "") {
@@ -49,7 +50,7 @@ func normalHost(scheme string, u *url.URL) string {
 		host = "[" + host + "]"
 	}
 	port := strings.TrimLeft(u.Port(), "0")
-	if port == "" || port == map[string]string{"http": "80", "https": "443"}[scheme] {
+	if port == "" || port == map[string]string{"http": "80", "https": "443", "ssh": "22"}[scheme] {
 		return host
 	}
 	return host + ":" + port
@@ -62,7 +63,7 @@ func normalPath(escaped string) (string, error) {
 	for segment := range strings.SplitSeq(strings.Trim(escaped, "/"), "/") {
 		segment = normalEscapes(segment)
 		switch segment {
-		case ".":
+		case "", ".":
 		case "..":
 			if len(out) == 0 {
 				return "", fmt.Errorf("%w: its path leads above its root", errURL)

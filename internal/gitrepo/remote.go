@@ -2,10 +2,12 @@ package gitrepo
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,35 +22,119 @@ type Remote struct {
 	Display string
 }
 
-// Remote returns the upstream remote of the current branch, else origin, else
-// the only remote there is, else a zero Remote. The address is the one in the
-// configuration, which git cloned from; url.<base>.insteadOf is not applied.
+// Remote returns the upstream remote of the current branch, else origin, or what
+// clone.defaultRemoteName calls so, else the only remote there is, else a zero
+// Remote. The address is the one in the configuration; see Origins for what
+// url.<base>.insteadOf makes of it.
 func (r *Repository) Remote(ctx context.Context) (Remote, error) {
-	urls, upstreams, err := r.remotes(ctx)
+	remotes, err := r.configured(ctx)
 	if err != nil {
 		return Remote{}, err
 	}
-	branch, err := r.branch(ctx)
+	name, address := remotes.upstream()
+	if address == "" {
+		return Remote{}, nil
+	}
+	return newRemote(name, address, r.base()), nil
+}
+
+// Origins returns the addresses by which something may be configured for the
+// repository, the weightiest first. They are those of Remote: as git has them once
+// url.<base>.insteadOf is applied, and as they are written. Where Remote cannot
+// tell which remote it is, they are those of all, by name, and sure is false.
+func (r *Repository) Origins(ctx context.Context) (origins []Remote, sure bool, err error) {
+	remotes, err := r.configured(ctx)
 	if err != nil {
-		return Remote{}, err
+		return nil, false, err
 	}
-	if name := upstreams[branch]; name != "" && name != "." {
-		address, known := urls[name]
-		if known {
-			return newRemote(name, address, r.base()), nil
-		}
-		// branch.<name>.remote may be an address itself.
-		return newRemote("", name, r.base()), nil
-	}
-	if address, ok := urls["origin"]; ok {
-		return newRemote("origin", address, r.base()), nil
-	}
-	if len(urls) == 1 {
-		for name, address := range urls {
-			return newRemote(name, address, r.base()), nil
+	add := func(name, address string) {
+		for _, a := range []string{remotes.expand(address), address} {
+			if remote := newRemote(name, a, r.base()); !slices.Contains(origins, remote) {
+				origins = append(origins, remote)
+			}
 		}
 	}
-	return Remote{}, nil
+	if name, address := remotes.upstream(); address != "" {
+		add(name, address)
+		return origins, true, nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(remotes.urls)) {
+		add(name, remotes.urls[name])
+	}
+	return origins, false, nil
+}
+
+// configured reads the remotes.
+func (r *Repository) configured(ctx context.Context) (*remotes, error) {
+	vars, err := configVariables(ctx, r.git, `^(remote\..*\.url|branch\..*\.remote|url\..*\.insteadof|clone\.defaultremotename|checkout\.defaultremote)$`)
+	if err == nil {
+		err = r.notOfWorktree(ctx, vars)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &remotes{urls: map[string]string{}, usual: []string{"origin"}}
+	if c.branch, err = r.branch(ctx); err != nil {
+		return nil, err
+	}
+	for _, v := range vars {
+		switch {
+		case v.place == "" && (v.name == "defaultremotename" || v.name == "defaultremote"):
+			c.usual = append(c.usual, v.value)
+		case strings.HasPrefix(v.key, "branch."):
+			if v.place == c.branch {
+				c.follows = v.value
+			}
+		case strings.HasPrefix(v.key, "url."):
+			c.insteadOf = append(c.insteadOf, [2]string{v.value, v.place})
+		case c.urls[v.place] == "":
+			c.urls[v.place] = v.value
+		}
+	}
+	return c, nil
+}
+
+// remotes is what the configuration says of remotes.
+type remotes struct {
+	urls      map[string]string // the first address of each
+	branch    string            // that is checked out
+	follows   string            // the remote or address that the branch follows
+	usual     []string          // names that stand for where a repository came from
+	insteadOf [][2]string       // prefixes and what takes their place
+}
+
+// upstream is the remote that the repository came from, its address "" if that
+// cannot be told.
+func (c *remotes) upstream() (name, address string) {
+	if c.branch != "" && c.follows != "" && c.follows != "." {
+		if address, known := c.urls[c.follows]; known {
+			return c.follows, address
+		}
+		return "", c.follows // branch.<name>.remote may be an address itself
+	}
+	for _, name := range c.usual {
+		if address, known := c.urls[name]; known {
+			return name, address
+		}
+	}
+	if len(c.urls) == 1 {
+		for name, address := range c.urls {
+			return name, address
+		}
+	}
+	return "", ""
+}
+
+// expand applies url.<base>.insteadOf to an address, of which the longest prefix
+// counts, as git does.
+func (c *remotes) expand(address string) string {
+	longest, base := "", ""
+	for _, rule := range c.insteadOf {
+		if len(rule[0]) > len(longest) && strings.HasPrefix(address, rule[0]) {
+			longest, base = rule[0], rule[1]
+		}
+	}
+	return base + address[len(longest):]
 }
 
 // PushRemote returns where a push goes, of which git tells a hook the name of the
@@ -88,23 +174,6 @@ func (r *Repository) base() string {
 	return r.GitDir
 }
 
-// remotes returns the first address of each remote and the remote of each branch.
-func (r *Repository) remotes(ctx context.Context) (urls, upstreams map[string]string, err error) {
-	vars, err := configVariables(ctx, r.git, `^(remote\..*\.url|branch\..*\.remote)$`)
-	if err == nil {
-		err = r.notOfWorktree(vars)
-	}
-	urls, upstreams = map[string]string{}, map[string]string{}
-	for _, v := range vars {
-		if strings.HasPrefix(v.key, "branch.") {
-			upstreams[v.place] = v.value
-		} else if _, seen := urls[v.place]; !seen {
-			urls[v.place] = v.value
-		}
-	}
-	return urls, upstreams, err
-}
-
 // branch returns the name of the current branch, "" for a detached HEAD.
 func (r *Repository) branch(ctx context.Context) (string, error) {
 	out, err := r.git.output(ctx, nil, "symbolic-ref", "-q", "HEAD")
@@ -118,6 +187,10 @@ var (
 	// scpLike is an address [user@]host:path, the host perhaps in brackets. It
 	// has no slash before the colon.
 	scpLike = regexp.MustCompile(`^(?:([^@/:]+)@)?(\[[^\]/]+\]|[^/:@\[\]]+):(.*)$`)
+	// scpPort is [[user@]host:port]:path, the host of an IPv6 address in brackets too.
+	scpPort = regexp.MustCompile(`^\[(?:([^@/:\]]+)@)?(\[[^\]/]+\]|[^/:@\[\]]+)(?::([0-9]+))?\]:(.*)$`)
+	// curl opens an address for one of the helpers that take any URL behind it.
+	curl = regexp.MustCompile(`^(?i:https?|ftps?)::`)
 	// scheme opens a URL.
 	scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 	// helper opens an address for a remote helper, <transport>::<address>.
@@ -129,19 +202,21 @@ var (
 // newRemote reads an address in one of git's forms.
 func newRemote(name, address, base string) Remote {
 	r := Remote{Name: name, Display: redactText(address)}
+	if opening := curl.FindString(address); opening != "" && scheme.MatchString(address[len(opening):]) {
+		address = address[len(opening):]
+	}
 	switch {
 	case helper.MatchString(address):
 	case scheme.MatchString(address):
 		r.Match, r.Display = withoutSecrets(address)
 	case drive.MatchString(address):
 		r.Match = fileURL(address)
+	case scpPort.MatchString(address):
+		m := scpPort.FindStringSubmatch(address)
+		r.Match = sshURL(m[1], m[2], m[3], m[4])
 	case scpLike.MatchString(address):
 		m := scpLike.FindStringSubmatch(address)
-		u := url.URL{Scheme: "ssh", Host: m[2], Path: path.Join("/", m[3])}
-		if m[1] != "" {
-			u.User = url.User(m[1])
-		}
-		r.Match = u.String()
+		r.Match = sshURL(m[1], m[2], "", m[3])
 	default:
 		if !filepath.IsAbs(address) {
 			address = filepath.Join(base, address)
@@ -149,6 +224,27 @@ func newRemote(name, address, base string) Remote {
 		r.Match = fileURL(address)
 	}
 	return r
+}
+
+// sshURL is the URL of a path on a host, the user and port where they are not "".
+func sshURL(user, host, port, p string) string {
+	u := url.URL{Scheme: "ssh", Host: host, Path: path.Join("/", p)}
+	if user != "" {
+		u.User = url.User(user)
+	}
+	if port != "" {
+		u.Host += ":" + port
+	}
+	return u.String()
+}
+
+// isSSH says whether a scheme is one that git has for ssh.
+func isSSH(scheme string) bool {
+	switch strings.ToLower(scheme) {
+	case "ssh", "git+ssh", "ssh+git":
+		return true
+	}
+	return false
 }
 
 // withoutSecrets drops what may be a secret from a URL: the password, and
@@ -163,8 +259,8 @@ func withoutSecrets(address string) (match, display string) {
 	}
 	user := u.User.Username()
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	switch strings.ToLower(u.Scheme) {
-	case "ssh", "git+ssh", "ssh+git":
+	if isSSH(u.Scheme) {
+		u.Scheme = "ssh"
 		if user != "" {
 			u.User = url.User(user)
 		}

@@ -19,6 +19,10 @@ type DoctorOptions struct {
 	Executable string
 	// DataDir is where template folders of our own are, as for Install.
 	DataDir string
+	// Configuration is what is wrong with the keys of git config modelsign.*, nil if nothing is.
+	Configuration error
+	// ConfigurationHint says what to do about it.
+	ConfigurationHint string
 }
 
 // State says how a check came out.
@@ -330,6 +334,9 @@ func callsLFS(path, event string) bool {
 
 // checkTrust looks for anything that says whom to believe.
 func (d *doctor) checkTrust(ctx context.Context) error {
+	if d.Configuration != nil {
+		d.add("configuration", Fail, d.Configuration.Error(), d.ConfigurationHint)
+	}
 	out, err := d.git.output(ctx, "config", "--name-only", "--get-regexp", `^modelsign\.(.*\.)?(publickey|certificatechain|identity|identityregexp)$`)
 	var failed *gitError
 	if err != nil && !errors.As(err, &failed) {

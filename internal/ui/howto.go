@@ -38,3 +38,8 @@ func (t *Terminal) NobodyTrusted(signatures int, url string) {
 	t.Note("%s in this repository, and nothing says whom to believe: not checked", Plural(signatures, "model signature"))
 	t.Hint(TrustHowTo(url))
 }
+
+// UnmatchedRemote says that nothing configured for a URL can hold for a repository.
+func (t *Terminal) UnmatchedRemote(address string) {
+	t.Note("the remote's address %s is no URL that modelsign.<url>.<name> could be about: only what is configured in general holds", Quote(address))
+}
