@@ -93,13 +93,18 @@ func (r repository) build(ctx context.Context, h *home.Home, dir string) error {
 		{"git", "add", "."},
 		{"git", "commit", "-q", "-m", "Add the model"},
 		sign,
+		{"git", "repack", "-a", "-d", "-q"}, // as in a clone
 	} {
 		if err := do(ctx, h, model, args...); err != nil {
 			return err
 		}
 	}
-	// Nobody needs a second copy of the weights.
-	return do(ctx, h, model, "git", "-c", "filter.lfs.smudge=cat", "-c", "filter.lfs.process=", "worktree", "add", "-q", "../"+unsigned, "HEAD~1")
+	add := h.Command(ctx, model, "git", "worktree", "add", "-q", "../"+unsigned, "HEAD~1")
+	add.Env = append(add.Env, "GIT_LFS_SKIP_SMUDGE=1") // nobody needs a second copy of the weights
+	if out, err := add.CombinedOutput(); err != nil {
+		return fmt.Errorf("git worktree add: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // write writes the files of the first commit.
