@@ -115,6 +115,21 @@ func TestLFSNotDownloaded(t *testing.T) {
 	}
 }
 
+// A link to what is not downloaded leads to a pointer, whose text is nobody's
+// content, whatever the link's own attributes are.
+func TestLinkToWhatIsNotDownloaded(t *testing.T) {
+	m := newLFSModel(t)
+	symlink(t, "sub/b.bin", m.file("link"))
+	m.CommitAll(m.dir, "link")
+	t.Setenv("GIT_LFS_SKIP_SMUDGE", "1")
+	m.Git(m.Dir, "clone", "-q", m.dir, m.Path("clone"))
+	m = openModel(t, m.Sandbox, m.Path("clone"))
+	refusals, _ := m.check(t, m.open(t, "", Options{AllowSymlinks: true}))
+	if !slices.ContainsFunc(refusals, func(s string) bool { return strings.HasPrefix(s, "link: ") }) {
+		t.Errorf("refusals %q, want one of the link", refusals)
+	}
+}
+
 // TestLFSObjectDamaged has a file of the right size and other bytes, with a
 // status that git calls clean.
 func TestLFSObjectDamaged(t *testing.T) {

@@ -280,7 +280,8 @@ func (w *worktree) findPointers() {
 	for i := range w.tree.Files {
 		f := &w.tree.Files[i]
 		f.LFS = w.lfs[f.RepoPath]
-		if !f.LFS || f.Size < minPointerSize || f.Size >= lfs.MaxPointerSize {
+		link := f.BlobID == "" // the attributes of what it leads to are another path's
+		if !f.LFS && !link || f.Size < minPointerSize || f.Size >= lfs.MaxPointerSize {
 			continue
 		}
 		text, err := readSmall(f)
@@ -293,7 +294,9 @@ func (w *worktree) findPointers() {
 			continue
 		}
 		f.Kind, f.Pointer = Pointer, pointer
-		if pointer.Extensions {
+		if link {
+			w.problem(f.Path, fmt.Errorf("%w to what %w", ErrSymlink, ErrNotDownloaded), hintPull)
+		} else if pointer.Extensions {
 			w.problem(f.Path, fmt.Errorf("%w: %w, and its extensions hide which", ErrBadLFS, ErrNotDownloaded), hintPull)
 		}
 	}
