@@ -24,7 +24,7 @@ func setupBench(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []st
 
 	return func(ctx context.Context, args []string) error {
 		if len(args) > 0 {
-			return ui.Usage("", "expected no argument, found %q", args)
+			return ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
 		}
 		if *seconds < least || *seconds > most {
 			return ui.Usage("", "--seconds %d: expected %d to %d", *seconds, least, most)

@@ -38,7 +38,7 @@ func setupHooks(flags *pflag.FlagSet, t *ui.Terminal, change func(context.Contex
 
 	return func(ctx context.Context, args []string) error {
 		if len(args) > 0 {
-			return ui.Usage("", "expected no argument, found %q", args)
+			return ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
 		}
 		t.Quiet = *quiet
 		scope, given := hook.Global, 0
@@ -107,7 +107,7 @@ func printResult(t *ui.Terminal, r *hook.Result) {
 func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	return func(ctx context.Context, args []string) error {
 		if len(args) > 0 {
-			return ui.Usage("", "expected no argument, found %q", args)
+			return ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
 		}
 		executable, err := os.Executable()
 		if err != nil {

@@ -25,7 +25,7 @@ func setupKeygen(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		case 1:
 			private = args[0]
 		default:
-			return ui.Usage("", "expected one file, found %d: %q", len(args), args)
+			return ui.Usage("", "expected one file, found %d: %s", len(args), ui.QuoteAll(args))
 		}
 		public := strings.TrimSuffix(private, filepath.Ext(private)) + ".pub"
 		if public == private {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -82,14 +83,18 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 		}
 		i := slices.IndexFunc(cmd.sub, func(c command) bool { return len(args) > 0 && c.name == cmd.name+" "+args[0] })
 		if i < 0 {
-			t.Fail(ui.Usage("git model-sign "+cmd.name+" -h lists them", "expected a command of %s, found %q", cmd.name, args))
+			found := "nothing"
+			if len(args) > 0 {
+				found = ui.Quote(args[0])
+			}
+			t.Fail(ui.Usage("git model-sign "+cmd.name+" -h lists them", "expected a command of %s, found %s", cmd.name, found))
 			return ui.ExitUsage
 		}
 		cmd, args = cmd.sub[i], args[1:]
 	}
 	flags := cli.NewFlagSet(cmd.name)
 	return cli.Command{
-		Usage:   "git model-sign " + cmd.name + " [<options>] " + cmd.arguments,
+		Usage:   strings.TrimSpace("git model-sign " + cmd.name + " [<options>] " + cmd.arguments),
 		Summary: cmd.summary,
 		Flags:   flags,
 		Run:     cmd.setup(flags, t),
@@ -109,8 +114,12 @@ func usage() string {
 // usage is the summary of a command that others are grouped under.
 func (c command) usage() string {
 	s := "usage: git model-sign " + c.name + " <command> [<options>]\n\n" + c.summary + ".\n\ncommands:\n"
+	width := 0
 	for _, sub := range c.sub {
-		s += fmt.Sprintf("  %-14s %s\n", sub.name, sub.summary)
+		width = max(width, len(sub.name))
+	}
+	for _, sub := range c.sub {
+		s += fmt.Sprintf("  %-*s  %s\n", width, sub.name, sub.summary)
 	}
 	return s + "\ngit model-sign " + c.name + " <command> -h lists a command's options."
 }
@@ -123,5 +132,5 @@ func onePath(args []string) (string, error) {
 	case 1:
 		return args[0], nil
 	}
-	return "", ui.Usage("options come before or after one path; quote a path with spaces", "expected one path, found %d: %q", len(args), args)
+	return "", ui.Usage("options come before or after one path; quote a path with spaces", "expected one path, found %d: %s", len(args), ui.QuoteAll(args))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/pflag"
 
@@ -27,11 +28,11 @@ func setupQuarantineList(flags *pflag.FlagSet, t *ui.Terminal) func(context.Cont
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
 		if len(args) > 0 {
-			return ui.Usage("", "expected no argument, found %q", args)
+			return ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
 		}
-		repo, err := gitrepo.Open(ctx, ".")
+		repo, err := openHere(ctx)
 		if err != nil {
-			return ui.Trouble("", "%w", err)
+			return err
 		}
 		all, failed := quarantine.All(repo)
 		if output.JSON {
@@ -52,9 +53,9 @@ func setupQuarantineRestore(flags *pflag.FlagSet, t *ui.Terminal) func(context.C
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
-		repo, err := gitrepo.Open(ctx, ".")
+		repo, err := openHere(ctx)
 		if err != nil {
-			return ui.Trouble("", "%w", err)
+			return err
 		}
 		done, err := walk.Restore(ctx, repo, args)
 		if err != nil {
@@ -67,4 +68,16 @@ func setupQuarantineRestore(flags *pflag.FlagSet, t *ui.Terminal) func(context.C
 		}
 		return done.Err()
 	}
+}
+
+// openHere opens the repository of the current folder.
+func openHere(ctx context.Context) (*gitrepo.Repository, error) {
+	repo, err := gitrepo.Open(ctx, ".")
+	switch {
+	case errors.Is(err, gitrepo.ErrNotRepository):
+		return nil, ui.Usage("", "%w", err)
+	case err != nil:
+		return nil, ui.Trouble("", "%w", err)
+	}
+	return repo, nil
 }

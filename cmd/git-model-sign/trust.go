@@ -127,7 +127,7 @@ func setupTrustCheck(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context,
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
 		if len(args) > 0 {
-			return ui.Usage("it looks at every signature of the repository that the current folder is in", "expected no argument, found %q", args)
+			return ui.Usage("it looks at every signature of the repository that the current folder is in", "expected no argument, found %s", ui.QuoteAll(args))
 		}
 		repo, config, err := here(ctx)
 		if err != nil {

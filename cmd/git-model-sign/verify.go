@@ -53,6 +53,9 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 			if place.NoGit {
 				return ui.Usage("", "--rev does not go with --no-git")
 			}
+			if flags.Changed("no-cache") {
+				return ui.Usage("nothing is remembered of commits", "--rev does not go with --no-cache")
+			}
 			r, err := walk.LocateRev(ctx, path, *rev, place.Signature)
 			if err != nil {
 				return err

@@ -96,7 +96,7 @@ func (o *options) place(ctx context.Context, path string, noGit bool) (*walk.Pla
 	case err != nil:
 		return nil, ui.Trouble("", "looking for a signature: %w", err)
 	case len(found) > 1:
-		return nil, ui.Usage("name one with --signature", "%s holds several signatures: %q", ui.Quote(path), found)
+		return nil, ui.Usage("name one with --signature", "%s holds several signatures: %s", ui.Quote(path), ui.QuoteAll(found))
 	case len(found) == 1:
 		p.Signature = filepath.Join(p.Path, found[0])
 	}

@@ -226,7 +226,10 @@ func (c *Config) Fill(flags *pflag.FlagSet, names ...string) error {
 			if pathFlags[name] && !filepath.IsAbs(value) {
 				return ui.Usage("write an absolute path, or one that begins with ~/", "git config modelsign.%s is %q, a relative path", key, value)
 			}
-			if err := set(flag.Value, value); err != nil {
+			var number *strconv.NumError
+			if err := set(flag.Value, value); errors.As(err, &number) {
+				return ui.Usage("", "git config modelsign.%s is %s: %w", key, ui.Quote(value), errNumber)
+			} else if err != nil {
 				return ui.Usage("", "git config modelsign.%s: %w", key, err)
 			}
 		}

@@ -52,7 +52,7 @@ type Content struct {
 func (c *Content) Register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&c.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
 	flags.BoolVar(&c.symlinks, "allow-symlinks", false, "sign what symbolic links point to")
-	flags.StringVar(&c.hash, "hash", string(oms.SHA256), "hash files with sha256, blake3 or blake2b")
+	flags.StringVar(&c.hash, "hash", string(oms.SHA256), "hash files with `ALGORITHM`: sha256, blake3 or blake2b")
 	flags.StringVar(&c.shards, "shards", "", "hash files in shards of `SIZE` bytes, or units such as 256MB")
 	flags.Lookup("shards").NoOptDefVal = defaultShardSize
 }

@@ -24,7 +24,7 @@ func PushOptions(ctx context.Context, repo *gitrepo.Repository, received bool, a
 		case 2:
 			remote, err = repo.PushRemote(ctx, args[0], args[1])
 		default:
-			return o, ui.Usage("git calls it; git model-sign install sets it up", "pre-push: expected the remote and its address, found %q", args)
+			return o, ui.Usage("git calls it; git model-sign install sets it up", "pre-push: expected the remote and its address, found %s", ui.QuoteAll(args))
 		}
 		if err != nil {
 			return o, ui.Trouble("", "finding the remote's URL: %w", err)

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -34,11 +36,11 @@ type Command struct {
 func (c Command) Execute(ctx context.Context, args []string, t *ui.Terminal) int {
 	err := c.Flags.Parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
-		t.Result("usage: %s\n\n%s.\n\n%s", c.Usage, c.Summary, c.Flags.FlagUsages())
+		t.Result("%s", c.help())
 		return ui.ExitOK
 	}
 	if err != nil {
-		err = ui.Usage("-h lists the options", "%w", err)
+		err = ui.Usage("-h lists the options", "%w", optionError(err))
 	} else {
 		err = c.Run(ctx, c.Flags.Args())
 	}
@@ -58,3 +60,25 @@ func (c Command) Execute(ctx context.Context, args []string, t *ui.Terminal) int
 	t.Fail(err)
 	return ui.Code(err)
 }
+
+// help is what -h prints.
+func (c Command) help() string {
+	text := "usage: " + c.Usage + "\n\n" + c.Summary + "."
+	if c.Flags.HasAvailableFlags() {
+		text += "\n\n" + c.Flags.FlagUsages()
+	}
+	return text
+}
+
+// optionError says of an option that takes a number what it takes.
+func optionError(err error) error {
+	var invalid *pflag.InvalidValueError
+	var number *strconv.NumError
+	if !errors.As(err, &invalid) || !errors.As(err, &number) {
+		return err
+	}
+	return fmt.Errorf("--%s %s: %w", invalid.GetFlag().Name, ui.Quote(invalid.GetValue()), errNumber)
+}
+
+// errNumber says that a value is no number, or one beyond all bounds.
+var errNumber = errors.New("expected a number")

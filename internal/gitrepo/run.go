@@ -187,7 +187,11 @@ func openError(err error) error {
 	case strings.Contains(e.Stderr, "dubious ownership"), strings.Contains(e.Stderr, "unsafe repository"):
 		return fmt.Errorf("%w: %s", ErrDubiousOwnership, strings.TrimPrefix(e.Stderr, "fatal: "))
 	case strings.Contains(strings.ToLower(e.Stderr), "not a git repository"):
-		return fmt.Errorf("%w: %s", ErrNotRepository, strings.TrimPrefix(e.Stderr, "fatal: "))
+		said := strings.TrimPrefix(e.Stderr, "fatal: ")
+		if rest, same := strings.CutPrefix(said, ErrNotRepository.Error()); same {
+			return fmt.Errorf("%w%s", ErrNotRepository, rest)
+		}
+		return fmt.Errorf("%w: %s", ErrNotRepository, said)
 	}
 	return err
 }

@@ -81,12 +81,18 @@ func (p Pin) check() error {
 		return fmt.Errorf("its URL is %w", err)
 	case normal != p.URL:
 		return fmt.Errorf("its URL is not in the form that is compared, which is %s", normal)
-	case p.Signature != path.Clean(p.Signature), path.IsAbs(p.Signature), p.Signature == ".", p.Signature == "..", strings.HasPrefix(p.Signature, "../"):
+	case !IsSignaturePath(p.Signature):
 		return fmt.Errorf("its signature %s is no path in a repository", strconv.Quote(p.Signature))
 	case p.Method != oms.MaterialSigstore.String():
 		return fmt.Errorf("its method is %s, expected %s", strconv.Quote(p.Method), oms.MaterialSigstore)
 	}
 	return nil
+}
+
+// IsSignaturePath says whether a signature may be pinned by a path: a clean one,
+// relative to the top of the repository and inside of it.
+func IsSignaturePath(name string) bool {
+	return name == path.Clean(name) && !path.IsAbs(name) && name != "." && name != ".." && !strings.HasPrefix(name, "../")
 }
 
 // quote writes a field as it is where that is plain, else as Go quotes strings.

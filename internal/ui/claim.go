@@ -27,7 +27,7 @@ func (t *Terminal) Claim(c *Claim) {
 	t.Result("root digest  sha256:%x", root)
 	t.Result("hashing      %s", hashing(c.Manifest.Serialization))
 	if n := len(c.Manifest.Serialization.IgnorePaths); n > 0 {
-		t.Result("left out     %s", quoteAll(c.Manifest.Serialization.IgnorePaths))
+		t.Result("left out     %s", QuoteAll(c.Manifest.Serialization.IgnorePaths))
 	}
 	t.Result("lists        %s", resources(len(c.Manifest.Resources), c.Manifest))
 	for _, r := range c.Manifest.Resources {
@@ -71,7 +71,8 @@ func hashing(s oms.Serialization) string {
 	return text
 }
 
-func quoteAll(names []string) string {
+// QuoteAll shows names as Quote does, the first of them where they are many.
+func QuoteAll(names []string) string {
 	s := ""
 	for i, n := range names {
 		if i > 0 {

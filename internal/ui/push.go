@@ -65,7 +65,7 @@ func (t *Terminal) stale(bad []check.File, most int) {
 // DroppedSignatures tells of signatures that a push takes away from files that
 // stay.
 func (t *Terminal) DroppedSignatures(ref string, names []string) {
-	t.Warn("%s takes away %s, and what it signed stays", Quote(ref), quoteAll(names))
+	t.Warn("%s takes away %s, and what it signed stays", Quote(ref), QuoteAll(names))
 }
 
 // RefusedPush is the error that ends a push. The refs are those that are
@@ -80,7 +80,7 @@ func RefusedPush(refs []string, received, sign bool) error {
 		hints = append(hints, "git push --no-verify  pushes without this check")
 		verb = "not pushed"
 	}
-	return Failed(strings.Join(hints, "\n"), "%s: %s", verb, quoteAll(refs))
+	return Failed(strings.Join(hints, "\n"), "%s: %s", verb, QuoteAll(refs))
 }
 
 // UnsignedRef tells that a ref has no signature, and has to have one.
@@ -91,7 +91,7 @@ func (t *Terminal) UnsignedRef(ref string) {
 // PushedAnyway tells that a policy lets a push through that it would refuse if
 // it enforced.
 func (t *Terminal) PushedAnyway(refs []string) {
-	t.Warn("%s would be refused, but the policy only warns", quoteAll(refs))
+	t.Warn("%s would be refused, but the policy only warns", QuoteAll(refs))
 }
 
 // ShortRef is a branch or tag as people call it.

@@ -65,7 +65,7 @@ func believed(p policy.Policy) []string {
 		lines = append(lines, "key "+Quote(f))
 	}
 	if len(p.Trust.CertificateChain) > 0 {
-		lines = append(lines, "certificates by "+quoteAll(p.Trust.CertificateChain))
+		lines = append(lines, "certificates by "+QuoteAll(p.Trust.CertificateChain))
 	}
 	for _, i := range p.Trust.Identities {
 		lines = append(lines, i.String())

@@ -282,7 +282,7 @@ func (t *Terminal) Check(state, name, detail, hint string) {
 
 // Uncovered tells of tracked files that no signature is for.
 func (t *Terminal) Uncovered(n int, first []string) {
-	names := quoteAll(first)
+	names := QuoteAll(first)
 	if n > len(first) {
 		names += fmt.Sprintf(" and %d more", n-len(first))
 	}

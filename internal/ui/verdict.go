@@ -156,7 +156,7 @@ func (t *Terminal) leftOut(v *Verdict) {
 		}
 	}
 	if len(paths) > 0 {
-		t.Note("left out of the signature by its signer: %s", quoteAll(paths))
+		t.Note("left out of the signature by its signer: %s", QuoteAll(paths))
 	}
 }
 

@@ -35,7 +35,7 @@ func LocateLog(ctx context.Context, args []string, dash int) (repo *gitrepo.Repo
 	var path string
 	switch n := len(args); {
 	case n > 2, n == 2 && dash == 2, n == 2 && dash == 0:
-		return nil, o, ui.Usage("git model-sign log [<path>] [<revision range>]", "expected a path and a revision range, found %q", args)
+		return nil, o, ui.Usage("git model-sign log [<path>] [<revision range>]", "expected a path and a revision range, found %s", ui.QuoteAll(args))
 	case n == 2 && dash == 1:
 		o.Range, path = args[0], args[1]
 	case n == 2:

@@ -189,6 +189,9 @@ func refused(refusals []tree.Problem) error {
 		return nil
 	}
 	e := &ui.Error{Code: ui.ExitTrouble}
+	if errors.Is(refusals[0].Err, tree.ErrEmpty) {
+		e.Code = ui.ExitUsage
+	}
 	var errs []error
 	for i, r := range refusals {
 		if i < maxNamed {

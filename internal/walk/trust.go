@@ -5,7 +5,6 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -175,6 +174,10 @@ func ListPins(store pins.Store, url string) ([]pins.Pin, error) {
 
 // AddPin pins a signer by hand, unless another one is pinned already.
 func AddPin(ctx context.Context, store pins.Store, url, signature string, signer verify.Identity) (ui.Acceptance, error) {
+	if !pins.IsSignaturePath(signature) {
+		return ui.Acceptance{}, ui.Usage("it is relative to the top of the repository, with slashes, such as model.sig",
+			"--signature %s: no path in a repository", ui.Quote(signature))
+	}
 	out := ui.Acceptance{Now: pins.Pin{URL: url, Signature: signature, Method: oms.MaterialSigstore.String(), Identity: signer.ID, Issuer: signer.Issuer}}
 	err := store.Update(ctx, func(f *pins.File) error {
 		var pinned bool
@@ -197,8 +200,11 @@ func RemovePins(ctx context.Context, store pins.Store, url, signature string) (r
 			}
 		}
 		if len(removed) == 0 {
-			return ui.Usage("git model-sign trust list "+ui.ShellQuote(url)+" shows who is", "nobody is pinned for %s",
-				strings.TrimSpace(signature+" "+url))
+			of := url
+			if signature != "" {
+				of = "the signature " + ui.Quote(signature) + " of " + url
+			}
+			return ui.Usage("git model-sign trust list "+ui.ShellQuote(url)+" shows who is", "nobody is pinned for %s", of)
 		}
 		return nil
 	})

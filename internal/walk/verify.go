@@ -123,8 +123,11 @@ func readSignature(ctx context.Context, p *Place) ([]byte, error) {
 	raw, err := read()
 	switch {
 	case notExist(err):
-		return nil, ui.Unsigned("git model-sign makes one; --signature names one that lies elsewhere",
-			"%s: no signature there", ui.Quote(p.signatureTitle()))
+		hint := "git model-sign makes one; --signature names one that lies elsewhere"
+		if p.Internal {
+			hint = "here is no worktree: git model-sign verify --rev HEAD looks at what a commit holds"
+		}
+		return nil, ui.Unsigned(hint, "%s: no signature there", ui.Quote(p.signatureTitle()))
 	case errors.Is(err, bounded.ErrTooLarge):
 		return nil, ui.Failed("", "%w", err)
 	case err != nil:
