@@ -18,6 +18,9 @@ const (
 	maxHistory    = 1000 // commits that changed the model
 	maxTracked    = 8    // paths whose versions are followed
 	maxCandidates = 32   // commits whose files are read
+	// maxEntries is how many paths the commits that were read may hold together
+	// before another one is. The first is read however many it has.
+	maxEntries = 50_000
 )
 
 // madeFor looks for an earlier commit whose files are those that a believed
@@ -49,6 +52,7 @@ func (p *Place) madeFor(ctx context.Context, m *oms.Manifest, failures []check.F
 	}
 	r := &replay{place: p, model: model, signature: signature, manifest: m, options: o, bad: make(map[string]bool)}
 	r.track(failures)
+	r.findExtras()
 	if err := r.readVersions(ctx, commits); err != nil {
 		return "", err
 	}
@@ -80,6 +84,8 @@ type replay struct {
 	tracked          []string          // paths of the model that are known to fail
 	versions         map[string]string // of a tracked path, by commit and path
 	bad              map[string]bool   // versions of paths that were seen to fail, by path and version
+	extras           []string          // those of tracked that no commit as signed holds
+	entries          int               // paths that the commits that were read hold
 }
 
 // track takes the first paths that are not as signed.
@@ -90,6 +96,28 @@ func (r *replay) track(failures []check.File) {
 			r.tracked = append(r.tracked, f.Path)
 		}
 	}
+}
+
+// findExtras picks the tracked paths that a commit cannot hold and be as signed:
+// neither they nor anything below them is. A commit that holds one need not be
+// read.
+func (r *replay) findExtras() {
+	if r.place.Single || r.options.Check.IgnoreUnsigned {
+		return
+	}
+	for _, file := range r.tracked {
+		if !slices.ContainsFunc(r.manifest.Resources, func(res oms.Resource) bool {
+			return res.Path == file || strings.HasPrefix(res.Path, file+"/")
+		}) {
+			r.extras = append(r.extras, file)
+		}
+	}
+}
+
+// holdsExtra says whether a commit has what no commit as signed has. A version
+// begins with the object's id, where there is an object.
+func (r *replay) holdsExtra(commit string) bool {
+	return slices.ContainsFunc(r.extras, func(file string) bool { return !strings.HasPrefix(r.versions[commit+":"+file], " ") })
 }
 
 // inRepo is the path in the repository of a path of the model.
@@ -149,10 +177,10 @@ func (r *replay) search(ctx context.Context, commits []string) (string, error) {
 			r.learn(commit, r.tracked) // it is the one that has failed, or holds the same
 			continue
 		}
-		if r.knownBad(commit) {
+		if r.holdsExtra(commit) || r.knownBad(commit) {
 			continue
 		}
-		if read++; read > maxCandidates {
+		if read++; read > maxCandidates || r.entries > maxEntries {
 			return "", nil
 		}
 		failed, err := r.compare(ctx, commit)
@@ -188,6 +216,7 @@ func (r *replay) compare(ctx context.Context, commit string) ([]string, error) {
 	if err := at.takeSnapshot(ctx); err != nil {
 		return nil, err
 	}
+	r.entries += len(at.snapshot.Entries)
 	if len(at.snapshot.Checkout.Promisors) > 0 {
 		return nil, errPartial
 	}

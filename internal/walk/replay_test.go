@@ -70,6 +70,33 @@ func TestReplay(t *testing.T) {
 	want("without a history", head(t, repo), "")
 }
 
+// TestReplayBehindExtras changes a file that was never signed more often than
+// commits are read: those that hold it are none that was signed.
+func TestReplayBehindExtras(t *testing.T) {
+	m := newSigned(t, map[string]string{"m/a": "1", "m/x/b": "2"}, "m")
+	signed := head(t, m.open(t, m.dir))
+	for n := range 40 {
+		m.Write(m.dir, "m/extra", strings.Repeat("x", n))
+		m.CommitAll(m.dir, "extra")
+	}
+	want := func(name string) {
+		t.Helper()
+		for _, p := range m.places(t, head(t, m.open(t, m.dir))) {
+			v := walk.Verify(t.Context(), p, walk.VerifyOptions{Policy: policy.Policy{Trust: m.trust}, Replay: true, Terminal: m.terminal})
+			if v.ExitCode() != ui.ExitFailed || v.MadeFor != signed {
+				t.Errorf("%s: exit code %d, made for %q, want %q", name, v.ExitCode(), v.MadeFor, signed)
+			}
+		}
+	}
+	want("a file")
+	// What is no longer a folder was one when it was signed.
+	m.Git(m.dir, "reset", "-q", "--hard", signed)
+	m.Git(m.dir, "rm", "-q", "-r", "m/x")
+	m.Write(m.dir, "m/x", "a file")
+	m.CommitAll(m.dir, "a file in the place of a folder")
+	want("a folder")
+}
+
 // TestNoReplay changes what is not committed: nobody has replayed anything.
 func TestNoReplay(t *testing.T) {
 	m := newSigned(t, map[string]string{"a": "1", "b": "2"}, "")
