@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 )
@@ -38,9 +39,12 @@ func (r *Repository) PathsWithAttribute(ctx context.Context, paths []string, nam
 	})
 }
 
+// outputFunc is git.output, or that of a [Scratch].
+type outputFunc func(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error)
+
 // attributeTable returns the values of attributes by path and name, in the order
 // of both; "" where one is not specified. It is for many paths.
-func attributeTable(ctx context.Context, g git, options, paths, names []string) ([][]string, error) {
+func attributeTable(ctx context.Context, output outputFunc, options, paths, names []string) ([][]string, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
@@ -50,7 +54,7 @@ func attributeTable(ctx context.Context, g git, options, paths, names []string) 
 		table[i] = values[i*len(names) : (i+1)*len(names) : (i+1)*len(names)]
 	}
 	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
-	out, err := g.output(ctx, stdin, slices.Concat([]string{"check-attr", "--stdin", "-z"}, options, names)...)
+	out, err := output(ctx, stdin, slices.Concat([]string{"check-attr", "--stdin", "-z"}, options, names)...)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -77,7 +78,7 @@ func isFalse(value string) bool {
 // order of both, by the .gitattributes files that are staged, whatever the
 // worktree holds. One that is not specified is "".
 func (r *Repository) StagedAttributes(ctx context.Context, paths []string, names ...string) ([][]string, error) {
-	return attributeTable(ctx, r.git, []string{"--cached"}, paths, names)
+	return attributeTable(ctx, r.git.output, []string{"--cached"}, paths, names)
 }
 
 // Scratch is a temporary index with an empty worktree of its own, in which git
@@ -87,6 +88,14 @@ type Scratch struct {
 	r   *Repository
 	dir string
 	git git
+	// options go before every command: the index that it writes is a whole file
+	// of its own, and nothing of the user's is run because of it.
+	options []string
+}
+
+// output runs a git command in the scratch.
+func (s *Scratch) output(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	return s.git.output(ctx, stdin, slices.Concat(s.options, args)...)
 }
 
 // NewScratch makes one. The caller closes it.
@@ -97,11 +106,14 @@ func (r *Repository) NewScratch() (*Scratch, error) {
 	}
 	s := &Scratch{r: r, dir: dir, git: r.git}
 	if s.dir, err = filepath.EvalSymlinks(dir); err == nil {
-		err = os.Mkdir(s.worktree(), 0o700)
+		err = errors.Join(os.Mkdir(s.worktree(), 0o700), os.Mkdir(s.hooks(), 0o700))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("making a temporary worktree: %w", err), os.RemoveAll(dir))
 	}
+	// A split index would leave its shared part in the repository. A folder
+	// without hooks is empty on every system, unlike what /dev/null is.
+	s.options = []string{"-c", "core.splitIndex=false", "-c", "core.untrackedCache=false", "-c", "core.hooksPath=" + s.hooks()}
 	s.git.dir = s.worktree()
 	env := without(s.git.env, "GIT_PREFIX", "GIT_IMPLICIT_WORK_TREE", "GIT_ATTR_SOURCE")
 	env = with(env, "GIT_DIR", r.GitDir)
@@ -112,6 +124,8 @@ func (r *Repository) NewScratch() (*Scratch, error) {
 }
 
 func (s *Scratch) worktree() string { return filepath.Join(s.dir, "worktree") }
+
+func (s *Scratch) hooks() string { return filepath.Join(s.dir, "hooks") }
 
 // Close removes the temporary folder with the files that were checked out.
 func (s *Scratch) Close() error { return os.RemoveAll(s.dir) }
@@ -125,14 +139,14 @@ func (s *Scratch) Add(ctx context.Context, entries []Entry) error {
 	for _, e := range entries {
 		fmt.Fprintf(&stdin, "%o %s\t%s\x00", e.Mode, e.OID, e.Path)
 	}
-	_, err := s.git.output(ctx, strings.NewReader(stdin.String()), "update-index", "-z", "--index-info")
+	_, err := s.output(ctx, strings.NewReader(stdin.String()), "update-index", "-z", "--index-info")
 	return err
 }
 
 // Attributes is [Repository.StagedAttributes] by the .gitattributes files that
 // were added.
 func (s *Scratch) Attributes(ctx context.Context, paths []string, names ...string) ([][]string, error) {
-	return attributeTable(ctx, s.git, []string{"--cached"}, paths, names)
+	return attributeTable(ctx, s.output, []string{"--cached"}, paths, names)
 }
 
 // CheckOut writes the files at paths, which were added, as git would check them
@@ -144,7 +158,7 @@ func (s *Scratch) CheckOut(ctx context.Context, paths []string) (map[string]stri
 		return nil, nil
 	}
 	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
-	out, err := s.git.output(ctx, stdin, "-c", "filter.lfs.process=", "-c", "filter.lfs.smudge=", "-c", "filter.lfs.required=false",
+	out, err := s.output(ctx, stdin, "-c", "filter.lfs.process=", "-c", "filter.lfs.smudge=", "-c", "filter.lfs.required=false",
 		"checkout-index", "--temp", "-z", "--stdin")
 	if err != nil {
 		return nil, err
