@@ -24,6 +24,12 @@ func RequireHowTo(url string) string {
 	return "modelsign.require is set; to take it back: git config --global " + ShellQuote("modelsign."+url+".require") + " false"
 }
 
+// coverHowTo tells how to have every file of a repository covered, or to do
+// without that.
+func coverHowTo(url string) string {
+	return "a signature of the repository's top covers all of it: git model-sign sign\n" + RequireHowTo(url)
+}
+
 // ShellQuote writes a word of a command line that is to be pasted into a shell. A
 // URL or a file name in it may be anybody's.
 func ShellQuote(word string) string {

@@ -88,6 +88,13 @@ func (t *Terminal) UnsignedRef(ref string) {
 	t.Result("%s holds no model signature, and one is required", Quote(ref))
 }
 
+// UncoveredRef tells of tracked files of a ref that no signature is for, and has
+// to be.
+func (t *Terminal) UncoveredRef(ref string, names []string, url string) {
+	t.Result("%s holds %s, and a signature is required", Quote(ref), uncovered(len(names), names[:min(len(names), maxStale)]))
+	t.Hint(coverHowTo(url))
+}
+
 // PushedAnyway tells that a policy lets a push through that it would refuse if
 // it enforced.
 func (t *Terminal) PushedAnyway(refs []string) {

@@ -282,9 +282,20 @@ func (t *Terminal) Check(state, name, detail, hint string) {
 
 // Uncovered tells of tracked files that no signature is for.
 func (t *Terminal) Uncovered(n int, first []string) {
+	t.Note("%s", uncovered(n, first))
+}
+
+// uncovered counts tracked files that no signature is for, and names the first.
+func uncovered(n int, first []string) string {
 	names := QuoteAll(first)
 	if n > len(first) {
 		names += fmt.Sprintf(" and %d more", n-len(first))
 	}
-	t.Note("%s that no signature covers: %s", Plural(n, "tracked file"), names)
+	return fmt.Sprintf("%s that no signature covers: %s", Plural(n, "tracked file"), names)
+}
+
+// RequiredCover is the failure of tracked files that no signature is for, where a
+// policy requires signatures.
+func RequiredCover(names []string, url string) error {
+	return Failed(coverHowTo(url), "%s, and a signature is required", uncovered(len(names), names[:min(len(names), maxStale)]))
 }

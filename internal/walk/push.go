@@ -153,7 +153,7 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if code, err = c.judge(ctx, ui.ShortRef(tip.Ref), places); err != nil {
+		if code, err = c.judge(ctx, ui.ShortRef(tip.Ref), commit, places); err != nil {
 			return 0, err
 		}
 		c.judged[commit] = code
@@ -172,18 +172,20 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 }
 
 // judge looks at all signatures of a commit.
-func (c *pushCheck) judge(ctx context.Context, ref string, places []*Place) (code int, err error) {
+func (c *pushCheck) judge(ctx context.Context, ref, commit string, places []*Place) (code int, err error) {
 	t := c.options.Terminal
 	if len(places) == 0 && c.options.Policy.Require {
 		c.sign = true
 		t.UnsignedRef(ref)
 		return ui.ExitFailed, nil
 	}
+	var covers []cover
 	for _, p := range places {
 		v := c.verdict(ctx, p)
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
+		covers = append(covers, coverOf(p, v))
 		if v.ExitCode() == ui.ExitOK {
 			t.PushedSignature(ref, v)
 			continue
@@ -191,6 +193,18 @@ func (c *pushCheck) judge(ctx context.Context, ref string, places []*Place) (cod
 		t.RefusedSignature(ref, v)
 		c.sign = c.sign || v.Outcome() == ui.OutcomeStale
 		code = ui.Worse(v.ExitCode(), code)
+	}
+	if !c.options.Policy.Require {
+		return code, nil
+	}
+	entries, err := c.repo.CommitEntries(ctx, commit, "")
+	if err != nil {
+		return 0, ui.Trouble("", "looking at %s: %w", ui.Quote(ref), err)
+	}
+	if names := uncoveredOf(entries, covers); len(names) > 0 {
+		c.sign = true
+		t.UncoveredRef(ref, names, c.options.URL)
+		code = ui.Worse(ui.ExitFailed, code)
 	}
 	return code, nil
 }

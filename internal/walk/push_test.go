@@ -44,6 +44,20 @@ func TestCheckPush(t *testing.T) {
 	m.Git(m.dir, "mv", "a/model.sig", "a/team.oms.sig")
 	m.CommitAll(m.dir, "renamed")
 	renamed := m.id("HEAD")
+	m.Git(m.dir, "checkout", "-q", "--detach", good)
+	m.Write(m.dir, ".gitattributes", "*.x -text\n")
+	m.Write(m.dir, ".github/x.yml", "1")
+	m.CommitAll(m.dir, "git's own files")
+	own := m.id("HEAD")
+	m.Write(m.dir, "pytorch_model.bin", "evil")
+	m.CommitAll(m.dir, "beside a signed folder")
+	beside := m.id("HEAD")
+	m.Git(m.dir, "checkout", "-q", "--detach", good)
+	m.Git(m.dir, "mv", "b", "c")
+	m.Git(m.dir, "rm", "-q", "-f", "c/model.sig")
+	m.Write(m.dir, "c/evil", "evil")
+	m.CommitAll(m.dir, "moved")
+	moved := m.id("HEAD")
 	m.Git(m.dir, "tag", "-a", "-m", "x", "v1", stale)
 	m.Git(m.dir, "tag", "blob", good+":single")
 	trusting := policy.Policy{Trust: m.trust}
@@ -73,7 +87,12 @@ func TestCheckPush(t *testing.T) {
 		{"dropped", trusting, []walk.Tip{{"refs/heads/main", good, dropped}}, 0, []string{"warning: main takes away single.sig, and", "!b/model.sig"}},
 		{"under another name", required, []walk.Tip{{"refs/heads/main", good, renamed}}, 0, []string{"verified a/team.oms.sig", "!takes away"}},
 		{"dropped, required", required, []walk.Tip{{"refs/heads/main", good, dropped}}, 1, []string{"takes away single.sig", "not pushed: main"}},
-		{"dropped, from what is not here", required, []walk.Tip{{"refs/heads/main", nowhere, dropped}}, 0, []string{"verified a/model.sig"}},
+		{"dropped, from what is not here", required, []walk.Tip{{"refs/heads/main", nowhere, dropped}}, 1, []string{"verified a/model.sig", "main holds 1 tracked file that no signature covers: single, and a signature is required"}},
+		{"beside a signed folder, required", required, []walk.Tip{{"refs/heads/new", "", beside}}, 1, []string{"verified a/model.sig", "new holds 1 tracked file that no signature covers: pytorch_model.bin, and a signature is required", "hint: a signature of the repository's top", "not pushed: new"}},
+		{"beside a signed folder", trusting, []walk.Tip{{"refs/heads/new", "", beside}}, 0, []string{"verified a/model.sig", "!pytorch_model.bin"}},
+		{"git's own files, required", required, []walk.Tip{{"refs/heads/new", "", own}}, 0, []string{"verified a/model.sig"}},
+		{"moved away from its signature, required", required, []walk.Tip{{"refs/heads/main", good, moved}}, 1, []string{"no signature covers: c/evil, c/weights"}},
+		{"stale, required", required, []walk.Tip{{"refs/heads/main", good, stale}}, 1, []string{"FAILED a/model.sig", "!no signature covers"}},
 		{"unsigned, required", required, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 1, []string{"main holds no model signature, and one is required"}},
 		{"unsigned", trusting, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 0, []string{"!a"}},
 		{"nobody trusted, required", policy.Policy{Require: true}, []walk.Tip{{"refs/heads/main", "", good}}, 1, []string{"FAILED a/model.sig on main: no trusted signer is configured", "hint: ", "modelsign.publicKey", "not pushed: main", "!as listed"}},

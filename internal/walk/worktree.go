@@ -60,7 +60,11 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 		err = o.quarantine(ctx, repo, all.wrong)
 	}
 	code = ui.Worse(code, all.code)
-	if err != nil || !all.checked {
+	if err == nil && o.Policy.Require {
+		err = o.requireAll(ctx, repo, &all)
+		code = ui.Worse(code, all.code)
+	}
+	if err != nil || !all.checked || o.Policy.Require {
 		return o.exitCode(code), err
 	}
 	n, first, err := Uncovered(ctx, repo, places, maxUncovered)
@@ -80,6 +84,21 @@ type outcome struct {
 	checked bool
 	code    int               // the exit code that says most
 	wrong   []quarantine.File // those that should not be used
+	covers  []cover           // what the signatures speak of
+}
+
+// requireAll fails where there are tracked files that no signature speaks of: one
+// small signed folder must not pass for a signed model.
+func (o WorktreeOptions) requireAll(ctx context.Context, repo *gitrepo.Repository, all *outcome) error {
+	entries, err := repo.Index(ctx, "")
+	if err != nil {
+		return ui.Trouble("", "looking for files without a signature: %w", err)
+	}
+	if names := uncoveredOf(entries, all.covers); len(names) > 0 {
+		o.Terminal.Fail(ui.RequiredCover(names, o.URL))
+		all.code = ui.Worse(all.code, ui.ExitFailed)
+	}
+	return nil
 }
 
 // verifyAll verifies the signatures and tells their verdicts.
@@ -90,6 +109,7 @@ func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (all ou
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
+		all.covers = append(all.covers, coverOf(p, v))
 		var nobody *unchecked
 		switch {
 		case !errors.As(v.Err, &nobody):

@@ -1,0 +1,71 @@
+package walk
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// cover is what one signature speaks of. Paths are relative to the top of the
+// repository, with slashes.
+type cover struct {
+	path, signature string
+	single          bool
+	manifest        *oms.Manifest // nil where the signature is not believed
+	named           map[string]bool
+}
+
+// coverOf is what the signature at p speaks of. One that is not believed has failed
+// by itself; its files are not told a second time.
+func coverOf(p *Place, v *ui.Verdict) cover {
+	c := cover{path: p.Path, signature: p.Signature, single: p.Single}
+	if p.Commit == "" {
+		c.path, _ = gitrepo.Within(p.Repo.Top, p.Path)
+		c.signature, _ = gitrepo.Within(p.Repo.Top, p.Signature)
+	}
+	if v.Signer != nil && v.Manifest != nil {
+		c.manifest, c.named = v.Manifest, signedPaths(v.Manifest)
+	}
+	return c
+}
+
+// holds says whether a path is part of what was signed, and was compared. What the
+// signer left out is not, even though that is no fault of the signature: a copy of
+// any signed folder could bring it.
+func (c cover) holds(name string) bool {
+	switch {
+	case name == c.signature:
+		return true
+	case c.single || !concerns(c.path, name):
+		return name == c.path
+	case c.manifest == nil:
+		return true
+	}
+	rel := strings.TrimPrefix(strings.TrimPrefix(name, c.path), "/")
+	return c.named[rel] || !oms.IsIgnored(rel, c.manifest.Serialization.IgnorePaths)
+}
+
+// uncoveredOf are those of the tracked files that no signature speaks of, but for
+// what no signer signs: git's own files, and the folder of the hosting service at
+// the top of the repository or of a signed folder.
+func uncoveredOf(entries []gitrepo.Entry, covers []cover) []string {
+	var names []string
+	last := ""
+	for _, e := range entries {
+		base := path.Base(e.Path)
+		if e.Path == last || e.SkipWorktree || base == ".gitattributes" || base == ".gitignore" || strings.HasPrefix(e.Path, ".github/") {
+			continue
+		}
+		last = e.Path
+		if !slices.ContainsFunc(covers, func(c cover) bool {
+			return c.holds(e.Path) || strings.HasPrefix(e.Path, path.Join(c.path, ".github")+"/")
+		}) {
+			names = append(names, e.Path)
+		}
+	}
+	return names
+}
