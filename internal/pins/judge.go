@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
@@ -23,6 +25,9 @@ type Change struct {
 	Found string
 	// Signer is who has signed now, as verified; nil where it is no Sigstore signer.
 	Signer *verify.Signer
+	// Beside is the path of a signature that nobody is pinned for, which has come
+	// beside or around the one of Pinned; "" where it is that one.
+	Beside string
 
 	missing bool
 }
@@ -30,6 +35,9 @@ type Change struct {
 func (c *Change) Error() string {
 	if c.missing {
 		return fmt.Sprintf("a signature %s is pinned for %s, and is not there", plain.Name(c.Pinned.Signature), c.Pinned.URL)
+	}
+	if c.Beside != "" {
+		return fmt.Sprintf("new, and not by a signer that is pinned for %s, of which %s is in the same folder", c.Pinned.URL, plain.Name(c.Pinned.Signature))
 	}
 	return fmt.Sprintf("not by the signer that is pinned for %s", c.Pinned.URL)
 }
@@ -85,6 +93,26 @@ func (j *Judge) Missing(signature string) *Change {
 		return nil
 	}
 	return &Change{Pinned: pin, Found: "no signature", missing: true}
+}
+
+// Stranger is the error for a signature at a path that nobody is pinned for, in the
+// folder of one of the known pins or in one around it, by a signer who is none of
+// them; nil for any other.
+func (j *Judge) Stranger(known []Pin, signature string, signer *verify.Signer) *Change {
+	now := New(j.url, signature, signer)
+	var near *Pin
+	for _, pin := range known {
+		if pin.Identity == now.Identity && pin.Issuer == now.Issuer {
+			return nil
+		}
+		if folder := path.Dir(signature); near == nil && (folder == "." || strings.HasPrefix(pin.Signature, folder+"/")) {
+			near = &pin
+		}
+	}
+	if near == nil {
+		return nil
+	}
+	return &Change{Pinned: *near, Found: now.Signer(), Signer: signer, Beside: signature}
 }
 
 // Manifest is [verify.Manifest] for the signature that lies at a path in the

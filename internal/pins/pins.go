@@ -133,7 +133,7 @@ func Parse(b []byte) (*File, error) {
 			return nil, fmt.Errorf("%w, line %d: %w", ErrFile, number, err)
 		}
 		if l.pin != nil {
-			key := [2]string{l.pin.URL, l.pin.Signature}
+			key := [2]string{gitrepo.ComparedURL(l.pin.URL), l.pin.Signature}
 			if first, twice := seen[key]; twice {
 				return nil, fmt.Errorf("%w, line %d: line %d is for the same signature", ErrFile, number, first)
 			}
@@ -215,9 +215,10 @@ func (f *File) All() []Pin {
 	return out
 }
 
-// Of lists the pins of one URL.
+// Of lists the pins of one URL, whether or not it ends in .git.
 func (f *File) Of(url string) []Pin {
-	return slices.DeleteFunc(f.All(), func(p Pin) bool { return p.URL != url })
+	url = gitrepo.ComparedURL(url)
+	return slices.DeleteFunc(f.All(), func(p Pin) bool { return gitrepo.ComparedURL(p.URL) != url })
 }
 
 // Get finds the pin of a signature.
@@ -264,7 +265,8 @@ func (f *File) Remove(url, signature string) bool {
 }
 
 func (f *File) index(url, signature string) int {
+	url = gitrepo.ComparedURL(url)
 	return slices.IndexFunc(f.lines, func(l line) bool {
-		return l.pin != nil && l.pin.URL == url && l.pin.Signature == signature
+		return l.pin != nil && l.pin.Signature == signature && gitrepo.ComparedURL(l.pin.URL) == url
 	})
 }

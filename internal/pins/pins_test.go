@@ -142,3 +142,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A hosting service has a repository by either of two names.
+func TestPinWithoutGit(t *testing.T) {
+	f := parse(t, "https://host.example/org/m.git model.sig sigstore a https://b\n")
+	for spelling, want := range map[string]bool{"https://host.example/org/m": true, "https://host.example/org/m.git": true, "https://host.example/org/m2": false} {
+		if _, found := f.Get(spelling, "model.sig"); found != want || (len(f.Of(spelling)) == 1) != want {
+			t.Errorf("%s: found %v, want %v", spelling, found, want)
+		}
+	}
+	if _, err := pins.Parse([]byte("https://host.example/m.git model.sig sigstore a https://b\nhttps://host.example/m model.sig sigstore c https://b\n")); !errors.Is(err, pins.ErrFile) {
+		t.Errorf("two signers for one repository: %v", err)
+	}
+}

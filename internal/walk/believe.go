@@ -152,6 +152,13 @@ func (b *believer) byPins(ctx context.Context, v *ui.Verdict, raw []byte) (err e
 	if replaced := b.replaced(); replaced != nil {
 		return changed(v, b.place, replaced)
 	}
+	before := b.options.Known
+	if before == nil {
+		before = b.judge.Pins()
+	}
+	if stranger := b.judge.Stranger(before, b.path, v.Signer); stranger != nil {
+		return changed(v, b.place, stranger)
+	}
 	v.TrustedBy = ui.ByFirstUse
 	return b.firstUse(ctx, v)
 }
@@ -237,6 +244,9 @@ func (b *believer) learn(ctx context.Context, v *ui.Verdict) error {
 // changed is the failure of a signature that the pinned signer has not made.
 func changed(v *ui.Verdict, p *Place, c *pins.Change) error {
 	v.URL, v.Change = c.Pinned.URL, &ui.Change{Pinned: c.Pinned.Signer(), Found: c.Found}
+	if c.Beside != "" {
+		return ui.Failed(p.acceptHowTo(c.Pinned.URL, c.Beside), "%w", c)
+	}
 	if c.Signer != nil {
 		return ui.Failed(p.acceptHowTo(c.Pinned.URL, c.Pinned.Signature), "%w", c)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/tree"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
@@ -37,6 +38,9 @@ type VerifyOptions struct {
 	Replay bool
 	// Terminal draws the progress; nothing else is written to it.
 	Terminal *ui.Terminal
+	// Known are the signers that were pinned before several signatures are verified
+	// at once; nil stands for all that are pinned by now.
+	Known []pins.Pin
 }
 
 // Verify checks the signature of the model at p. What is wrong is told in the

@@ -8,6 +8,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/quarantine"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
@@ -104,8 +105,12 @@ func (o WorktreeOptions) requireAll(ctx context.Context, repo *gitrepo.Repositor
 // verifyAll verifies the signatures and tells their verdicts.
 func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (all outcome, err error) {
 	selfAsserted := 0
+	known, err := o.known()
+	if err != nil {
+		return all, err
+	}
 	for _, p := range places {
-		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Terminal: o.Terminal})
+		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Known: known, Terminal: o.Terminal})
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
@@ -130,6 +135,16 @@ func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (all ou
 		o.Terminal.NobodyTrusted(selfAsserted, o.URL)
 	}
 	return all, nil
+}
+
+// known are the signers that were pinned before the walk, never nil: those that it
+// pins itself make nobody a stranger.
+func (o WorktreeOptions) known() ([]pins.Pin, error) {
+	judge, err := newJudge(o.URL, o.Policy)
+	if err != nil || judge == nil {
+		return []pins.Pin{}, trustError(err)
+	}
+	return append([]pins.Pin{}, judge.Pins()...), nil
 }
 
 // vanished are the verdicts on signatures that are pinned and that git does not
