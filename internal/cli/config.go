@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,8 @@ type Config struct {
 // LoadConfig reads the configuration that holds for a repository: that of the
 // URL that it was cloned from, or the general one outside a repository. Where that
 // URL has several spellings, or one of several remotes may have it, it is the first
-// for which something is configured, or else the first by which a signer is pinned.
+// for which something is configured, or else the first by which a signer is pinned,
+// or else the one in the configuration.
 func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) {
 	if repo == nil {
 		return LoadConfigFor(ctx, nil, "")
@@ -113,10 +115,14 @@ func weightiest(ctx context.Context, section *gitrepo.Section, origins []gitrepo
 			}
 		}
 	}
-	if !sure || len(origins) == 0 {
-		return "", nil
+	if sure {
+		for _, o := range slices.Backward(origins) { // as it is written, if that is a URL
+			if o.Match != "" {
+				return o.Match, nil
+			}
+		}
 	}
-	return origins[0].Match, nil
+	return "", nil
 }
 
 // hasPins says whether a signer is pinned for a URL, by the policy that holds for it.
