@@ -67,17 +67,6 @@ func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*
 	return newConfig(ctx, section, url)
 }
 
-// LoadHookConfig is LoadConfigFor in a hook that git runs in a repository: what
-// that is configured with holds even if it has no worktree, as git has taken it
-// for a repository already.
-func LoadHookConfig(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
-	section, err := readSection(ctx, repo, true)
-	if err != nil {
-		return nil, err
-	}
-	return newConfig(ctx, section, url)
-}
-
 // readSection reads git config modelsign.*, with that of the repository if its own
 // counts, and refuses what it has that nobody would look at.
 func readSection(ctx context.Context, repo *gitrepo.Repository, own bool) (section *gitrepo.Section, err error) {

@@ -14,25 +14,29 @@ import (
 // address; without any it is where the current branch would go.
 func PushOptions(ctx context.Context, repo *gitrepo.Repository, received bool, args []string) (walk.PushOptions, error) {
 	o := walk.PushOptions{Received: received}
-	url := ""
-	if !received {
-		var remote gitrepo.Remote
-		var err error
-		switch len(args) {
-		case 0:
-			remote, err = repo.Remote(ctx)
-		case 2:
-			remote, err = repo.PushRemote(ctx, args[0], args[1])
-		default:
-			return o, ui.Usage("git calls it; git model-sign install sets it up", "pre-push: expected the remote and its address, found %s", ui.QuoteAll(args))
-		}
-		if err != nil {
-			return o, ui.Trouble("", "finding the remote's URL: %w", err)
-		}
-		url = remote.Match
-		o.URL = url
+	var origins []gitrepo.Remote
+	var err error
+	sure := true
+	switch {
+	case received:
+	case len(args) == 0:
+		origins, sure, err = repo.Origins(ctx)
+	case len(args) == 2:
+		origins, err = repo.PushOrigins(ctx, args[0], args[1])
+	default:
+		return o, ui.Usage("git calls it; git model-sign install sets it up", "pre-push: expected the remote and its address, found %s", ui.QuoteAll(args))
 	}
-	config, err := LoadHookConfig(ctx, repo, url)
+	if err != nil {
+		return o, configError("finding the remote's URL", err)
+	}
+	section, err := readSection(ctx, repo, true)
+	if err != nil {
+		return o, err
+	}
+	if o.URL, err = weightiest(ctx, section, origins, sure); err != nil {
+		return o, err
+	}
+	config, err := newConfig(ctx, section, o.URL)
 	if err != nil {
 		return o, err
 	}

@@ -101,7 +101,7 @@ func TestUnstagedConflict(t *testing.T) {
 	}
 }
 
-func TestPushRemote(t *testing.T) {
+func TestPushOrigins(t *testing.T) {
 	s := gittest.New(t)
 	dir := s.Empty("r")
 	for _, c := range [][]string{
@@ -118,16 +118,21 @@ func TestPushRemote(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, address, want string }{
-		{"one", "ssh://git@example.com/a", "https://example.com/a"},
+		{"one", "ssh://git@example.com/a", "ssh://git@example.com/a https://example.com/a"},
 		{"push", "git@example.com:b", "ssh://git@example.com/b"},
+		{"push", "https://example.org/elsewhere", "https://example.org/elsewhere ssh://git@example.com/b"},
 		{"two", "https://example.org/b", "https://example.org/b"},
 		{"https://me:secret@example.com/c", "https://me:secret@example.com/c", "https://example.com/c"},
 		{"/srv/c.git", "/srv/c.git", "file:///srv/c.git"},
 		{"unknown", "https://example.com/d", "https://example.com/d"},
 	} {
-		got, err := r.PushRemote(t.Context(), tt.name, tt.address)
-		if err != nil || got.Match != tt.want {
-			t.Errorf("%s %s: %+v, %v; want %s", tt.name, tt.address, got, err, tt.want)
+		origins, err := r.PushOrigins(t.Context(), tt.name, tt.address)
+		var got []string
+		for _, o := range origins {
+			got = append(got, o.Match)
+		}
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("%s %s: %q, %v; want %s", tt.name, tt.address, got, err, tt.want)
 		}
 	}
 }

@@ -137,27 +137,29 @@ func (c *remotes) expand(address string) string {
 	return base + address[len(longest):]
 }
 
-// PushRemote returns where a push goes, of which git tells a hook the name of the
-// remote, or the address if none is named, and the address with
-// url.<base>.insteadOf applied. As in Remote the address is the one in the
-// configuration, unless several are and it cannot be told which it is.
-func (r *Repository) PushRemote(ctx context.Context, name, address string) (Remote, error) {
+// PushOrigins returns the addresses by which something may be configured for where
+// a push goes, the weightiest first. Git tells a hook the name of the remote, or
+// the address if none is named, and the address with url.<base>.insteadOf and
+// pushInsteadOf applied; the second one is that in the configuration, unless several
+// are and it cannot be told which it is.
+func (r *Repository) PushOrigins(ctx context.Context, name, address string) ([]Remote, error) {
 	if name == address || name == "" || strings.Contains(name, "=") {
-		return newRemote("", address, r.base()), nil
+		return []Remote{newRemote("", address, r.base())}, nil
 	}
+	origins := []Remote{newRemote(name, address, r.base())}
 	for _, key := range []string{".pushurl", ".url"} {
 		urls, err := configGetAll(ctx, r.git, "remote."+name+key)
 		if err != nil {
-			return Remote{}, err
+			return nil, err
 		}
-		if len(urls) == 1 {
-			return newRemote(name, urls[0], r.base()), nil
+		if len(urls) == 1 && urls[0] != address {
+			origins = append(origins, newRemote(name, urls[0], r.base()))
 		}
-		if len(urls) > 1 {
+		if len(urls) > 0 {
 			break
 		}
 	}
-	return newRemote(name, address, r.base()), nil
+	return origins, nil
 }
 
 // RemoteURL returns the Match of Remote.
