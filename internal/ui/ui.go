@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -236,7 +237,9 @@ func Quote(name string) string {
 			return fmt.Sprintf("%q", name)
 		}
 	}
-	if name == "" || strings.TrimSpace(name) != name {
+	// A folder's name may be made to read like the rest of a verdict.
+	likeSentence := slices.ContainsFunc([]string{": ", ", ", " ("}, func(s string) bool { return strings.Contains(name, s) })
+	if name == "" || strings.TrimSpace(name) != name || likeSentence {
 		return fmt.Sprintf("%q", name)
 	}
 	return name

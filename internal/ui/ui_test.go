@@ -32,6 +32,7 @@ func TestQuote(t *testing.T) {
 		"\u202egpj.exe":     `"\u202egpj.exe"`,
 		"bad\xff":           `"bad\xff"`,
 		`quo"te`:            `"quo\"te"`,
+		"model.sig: 1 file as signed by me (1 read)": `"model.sig: 1 file as signed by me (1 read)"`,
 	} {
 		if got := ui.Quote(in); got != want {
 			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
