@@ -207,6 +207,12 @@ func (q *Quarantine) Of(repo *gitrepo.Repository) bool {
 	return err == nil && q.Worktree == here
 }
 
+// orphaned says whether the worktree that the files were in has been removed.
+func (q *Quarantine) orphaned(repo *gitrepo.Repository) bool {
+	_, err := os.Lstat(filepath.Join(repo.CommonDir, filepath.FromSlash(q.Worktree)))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // Holds says whether a file of that path is in the quarantine.
 func (q *Quarantine) Holds(path string) bool {
 	return slices.ContainsFunc(q.Files, func(f File) bool { return f.Held && f.Path == path })

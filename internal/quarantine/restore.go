@@ -23,7 +23,8 @@ var (
 )
 
 // Restore puts files that q holds back into the worktree of repo: those for which
-// wanted returns true. It writes over nothing but the LFS pointer that was left
+// wanted returns true. Where the worktree that they were in has been removed, that
+// of repo takes its place. It writes over nothing but the LFS pointer that was left
 // in a file's place. Files that stay in quarantine are returned with the reason.
 // A quarantine that holds nothing any more is gone.
 func (q *Quarantine) Restore(ctx context.Context, repo *gitrepo.Repository, wanted func(File) bool) (restored []string, left []Left, err error) {
@@ -41,7 +42,7 @@ func (q *Quarantine) Restore(ctx context.Context, repo *gitrepo.Repository, want
 			continue
 		}
 		err := ErrOtherWorktree
-		if q.Of(repo) {
+		if q.Of(repo) || q.orphaned(repo) {
 			err = q.restore(top, f)
 		}
 		if err != nil {

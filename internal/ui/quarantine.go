@@ -148,7 +148,7 @@ func (r *Restoration) Err() error {
 		e.Hints = append(e.Hints, "move away what is there, then restore the file by its path; nothing is written over")
 	}
 	if elsewhere {
-		e.Hints = append(e.Hints, "restore it there; if that worktree is gone, git model-sign quarantine list says where the file is kept")
+		e.Hints = append(e.Hints, "restore it in that worktree, or remove that and restore it in this one")
 	}
 	e.Err = errors.Join(errs...)
 	return e
