@@ -92,11 +92,10 @@ func signaturesIn(ctx context.Context, all *Place) ([]*Place, error) {
 		if !strings.HasSuffix(e.Path, ".sig") || e.Stage != 0 || e.IntentToAdd {
 			continue
 		}
-		base := path.Base(e.Path)
 		folder := strings.TrimPrefix(path.Dir("/"+e.Path), "/")
 		model := strings.TrimSuffix(e.Path, ".sig")
 		at := &Place{Repo: all.Repo, Commit: all.Commit, Signature: e.Path, snapshot: all.snapshot}
-		if base == SignatureName || strings.HasSuffix(base, SignatureSuffix) {
+		if isSignatureName(e.Path) {
 			at.Path, at.Name = folder, nameAt(folder)
 		} else if signs, err := all.signsFileAt(ctx, model, e); err != nil {
 			return nil, err
@@ -201,7 +200,7 @@ func (p *Place) siblingsAt(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, e := range p.snapshot.Under(p.Path) {
 		name, inside := strings.CutPrefix(e.Path, prefix)
-		if !inside || strings.Contains(name, "/") || e.Path == p.Signature || name != SignatureName && !strings.HasSuffix(name, SignatureSuffix) {
+		if !inside || strings.Contains(name, "/") || e.Path == p.Signature || !isSignatureName(name) {
 			continue
 		}
 		raw, err := p.readAt(ctx, e.Path)

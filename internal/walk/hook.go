@@ -18,6 +18,12 @@ import (
 // own folder.
 const SignatureSuffix = ".oms.sig"
 
+// isSignatureName says whether a path is that of a signature for its folder.
+func isSignatureName(name string) bool {
+	base := path.Base(name)
+	return base == SignatureName || strings.HasSuffix(base, SignatureSuffix)
+}
+
 // Signatures lists the places of the signatures that git tracks in the worktree
 // of repo: every model.sig and *.oms.sig for its own folder, and every
 // FILE.sig that is a model signature beside a tracked FILE.
@@ -32,9 +38,8 @@ func Signatures(ctx context.Context, repo *gitrepo.Repository) ([]*Place, error)
 			continue
 		}
 		file := filepath.Join(repo.Top, filepath.FromSlash(e.Path))
-		base := path.Base(e.Path)
 		switch {
-		case base == SignatureName, strings.HasSuffix(base, SignatureSuffix):
+		case isSignatureName(e.Path):
 			places = append(places, &Place{Path: filepath.Dir(file), Name: displayPath(filepath.Dir(file)), Signature: file, Repo: repo})
 		case signsFile(entries, e.Path, file):
 			model := strings.TrimSuffix(file, ".sig")

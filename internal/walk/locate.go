@@ -218,7 +218,7 @@ func (p *Place) siblings(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		name := e.Name()
-		if name != SignatureName && !strings.HasSuffix(name, SignatureSuffix) || filepath.Join(p.Path, name) == p.Signature || !e.Type().IsRegular() {
+		if !isSignatureName(name) || filepath.Join(p.Path, name) == p.Signature || !e.Type().IsRegular() {
 			continue
 		}
 		raw, err := bounded.ReadRegular(filepath.Join(p.Path, name), oms.MaxBundleSize)

@@ -280,9 +280,3 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, commit string) ([]stri
 	}
 	return names, nil
 }
-
-// isSignatureName says whether a path is that of a signature for its folder.
-func isSignatureName(name string) bool {
-	base := path.Base(name)
-	return base == SignatureName || strings.HasSuffix(base, SignatureSuffix)
-}
