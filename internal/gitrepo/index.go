@@ -178,8 +178,9 @@ func underPath(args []string, under string) []string {
 	return append(args, under)
 }
 
-// isUnder reports whether a path is base or lies under it; base "" holds all.
-func isUnder(path, base string) bool {
+// IsUnder reports whether a path in a repository is base or lies under it; base ""
+// holds all.
+func IsUnder(path, base string) bool {
 	return base == "" || path == base || strings.HasPrefix(path, base) && path[len(base)] == '/'
 }
 

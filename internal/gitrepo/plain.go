@@ -33,7 +33,7 @@ func (p plainReader) index(ctx context.Context, under string) ([]Entry, error) {
 	}
 	var entries []Entry
 	for _, e := range idx.Entries {
-		if isUnder(e.Name, under) {
+		if IsUnder(e.Name, under) {
 			entries = append(entries, Entry{
 				Mode: uint32(e.Mode), OID: e.Hash.String(), Path: e.Name, Stage: int(e.Stage),
 				SkipWorktree: e.SkipWorktree, IntentToAdd: e.IntentToAdd,

@@ -196,7 +196,7 @@ func (w *objects) attributeFiles() []gitrepo.Entry {
 			continue
 		}
 		dir := parent(e.Path)
-		if dir == "" || base == "" || dir == base || strings.HasPrefix(dir, base+"/") || strings.HasPrefix(base, dir+"/") {
+		if gitrepo.IsUnder(dir, base) || gitrepo.IsUnder(base, dir) {
 			files = append(files, e)
 		}
 	}

@@ -40,7 +40,7 @@ func (c cover) holds(name string) bool {
 	switch {
 	case name == c.signature:
 		return true
-	case c.single || !concerns(c.path, name):
+	case c.single || !gitrepo.IsUnder(name, c.path):
 		return name == c.path
 	case c.manifest == nil:
 		return true

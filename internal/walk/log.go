@@ -172,7 +172,7 @@ func covering(places []*Place, gone string) string {
 		model = strings.TrimPrefix(path.Dir("/"+gone), "/")
 	}
 	for _, p := range places {
-		if p.Path == model || !p.Single && concerns(p.Path, model) {
+		if p.Path == model || !p.Single && gitrepo.IsUnder(model, p.Path) {
 			return p.Signature
 		}
 	}

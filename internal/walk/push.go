@@ -268,7 +268,7 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, commit string) ([]stri
 	var names []string
 	for _, p := range old {
 		stays := slices.ContainsFunc(now, func(e gitrepo.Entry) bool {
-			return p.Path == "" || e.Path == p.Path || strings.HasPrefix(e.Path, p.Path+"/")
+			return gitrepo.IsUnder(e.Path, p.Path)
 		})
 		// Of several signatures beside each other one is enough.
 		others := slices.ContainsFunc(now, func(e gitrepo.Entry) bool {

@@ -35,7 +35,7 @@ func Status(ctx context.Context, repo *gitrepo.Repository, o StatusOptions) (*ui
 		s.Unstaged = append(s.Unstaged, ui.WorktreeChange{Path: d.Path, What: changeWord(d.What)})
 	}
 	for _, p := range w.places {
-		if !concerns(o.Under, p.Signature) && !concerns(o.Under, p.Path) && !concerns(p.Path, o.Under) {
+		if !gitrepo.IsUnder(p.Signature, o.Under) && !gitrepo.IsUnder(p.Path, o.Under) && !gitrepo.IsUnder(o.Under, p.Path) {
 			continue
 		}
 		v := judgePlace(ctx, p, o.Verify)
@@ -71,11 +71,6 @@ func FindInRepository(ctx context.Context, name string) (repo *gitrepo.Repositor
 		return nil, "", ui.Usage("", "%w", err)
 	}
 	return r.Repo, r.Path, err
-}
-
-// concerns says whether a path is a folder, or lies under it; "" is the top.
-func concerns(folder, path string) bool {
-	return folder == "" || path == folder || strings.HasPrefix(path, folder+"/")
 }
 
 // worktreeState is what git says of a worktree and its index.
@@ -121,7 +116,7 @@ func (w *worktreeState) state(signature string) ui.SignatureState {
 func (w *worktreeState) others(under string) []ui.SignatureStatus {
 	var found []ui.SignatureStatus
 	add := func(name string, state ui.SignatureState) {
-		if isSignatureName(name) && concerns(under, name) {
+		if isSignatureName(name) && gitrepo.IsUnder(name, under) {
 			found = append(found, ui.SignatureStatus{Path: name, Model: strings.TrimSuffix(name[:strings.LastIndexByte(name, '/')+1], "/"), State: state})
 		}
 	}
@@ -144,7 +139,7 @@ func (w *worktreeState) uncovered(under string) []string {
 	var names []string
 	last := ""
 	for _, e := range w.entries {
-		if !concerns(under, e.Path) || e.Path == last {
+		if !gitrepo.IsUnder(e.Path, under) || e.Path == last {
 			continue
 		}
 		last = e.Path
@@ -152,7 +147,7 @@ func (w *worktreeState) uncovered(under string) []string {
 			continue // it is told of as one that is in conflict
 		}
 		if !slices.ContainsFunc(w.places, func(p *Place) bool {
-			return e.Path == p.Signature || concerns(p.Path, e.Path) && (!p.Single || e.Path == p.Path)
+			return e.Path == p.Signature || gitrepo.IsUnder(e.Path, p.Path) && (!p.Single || e.Path == p.Path)
 		}) {
 			names = append(names, e.Path)
 		}
