@@ -11,6 +11,8 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/pins"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -32,6 +34,11 @@ func Signatures(ctx context.Context, repo *gitrepo.Repository) ([]*Place, error)
 	if err != nil {
 		return nil, ui.Trouble("", "looking for signatures: %w", err)
 	}
+	return signaturesAmong(repo, entries), nil
+}
+
+// signaturesAmong are the signatures among the entries of the index.
+func signaturesAmong(repo *gitrepo.Repository, entries []gitrepo.Entry) []*Place {
 	var places []*Place
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Path, ".sig") || e.SkipWorktree || e.Stage != 0 {
@@ -46,7 +53,7 @@ func Signatures(ctx context.Context, repo *gitrepo.Repository) ([]*Place, error)
 			places = append(places, &Place{Path: model, Name: displayPath(model), Single: true, Signature: file, Repo: repo})
 		}
 	}
-	return places, nil
+	return places
 }
 
 // signsFile says whether the tracked file called name is a model signature and
@@ -69,23 +76,65 @@ func claimsToBeBundle(raw []byte) bool {
 	return bytes.Contains(raw, []byte("dsseEnvelope")) || bytes.Contains(raw, []byte("vnd.dev.sigstore.bundle"))
 }
 
-// Uncovered counts the tracked files of the worktree that none of the signatures
-// at places is for, and lists the first of them.
-func Uncovered(ctx context.Context, repo *gitrepo.Repository, places []*Place, most int) (n int, first []string, err error) {
+// survey is what is known of a worktree before a signature is verified.
+type survey struct {
+	entries []gitrepo.Entry // of the index
+	places  []*Place        // of the signatures that git tracks
+	// known are the signers that are pinned by now, never nil: those that verifying
+	// pins make nobody a stranger.
+	known    []pins.Pin
+	vanished []*ui.Verdict // on signatures of known that git does not track any more
+}
+
+// surveyWorktree reads the index and the known signers, each once.
+func surveyWorktree(ctx context.Context, repo *gitrepo.Repository, url string, p policy.Policy) (*survey, error) {
 	entries, err := repo.Index(ctx, "")
 	if err != nil {
-		return 0, nil, ui.Trouble("", "looking for files without a signature: %w", err)
+		return nil, ui.Trouble("", "looking for signatures: %w", err)
 	}
-	for _, e := range entries {
-		file := filepath.Join(repo.Top, filepath.FromSlash(e.Path))
-		covered := slices.ContainsFunc(places, func(p *Place) bool { return within(p.Path, file) || file == p.Signature })
-		if covered {
+	s := &survey{entries: entries, places: signaturesAmong(repo, entries), known: []pins.Pin{}}
+	judge, err := newJudge(url, p)
+	if err != nil {
+		return nil, trustError(err)
+	}
+	if judge != nil && len(judge.Pins()) > 0 {
+		s.known = append(s.known, judge.Pins()...)
+		s.findVanished(repo, judge)
+	}
+	return s, nil
+}
+
+// findVanished judges the signatures that are pinned and that git does not track
+// as signatures any more. One outside the sparse checkout is still there.
+func (s *survey) findVanished(repo *gitrepo.Repository, judge *pins.Judge) {
+	there := map[string]bool{}
+	for _, e := range s.entries {
+		there[e.Path] = e.SkipWorktree || e.Stage != 0
+	}
+	for _, p := range s.places {
+		if name, inside := p.inRepository(); inside {
+			there[name] = true
+		}
+	}
+	for _, pin := range s.known {
+		if there[pin.Signature] {
 			continue
 		}
-		n++
-		if len(first) < most {
-			first = append(first, e.Path)
+		p := &Place{Path: repo.Top, Signature: filepath.Join(repo.Top, filepath.FromSlash(pin.Signature)), Repo: repo}
+		v := &ui.Verdict{Model: filepath.Dir(p.Signature), Signature: p.signatureName()}
+		v.Err = changed(v, p, judge.Missing(pin.Signature))
+		s.vanished = append(s.vanished, v)
+	}
+}
+
+// uncovered are the tracked files that lie where no signature is for.
+func (s *survey) uncovered(repo *gitrepo.Repository) []string {
+	var names []string
+	for _, e := range s.entries {
+		file := filepath.Join(repo.Top, filepath.FromSlash(e.Path))
+		if !slices.ContainsFunc(s.places, func(p *Place) bool { return within(p.Path, file) || file == p.Signature }) {
+			names = append(names, e.Path)
 		}
 	}
-	return n, first, nil
+	return names
 }

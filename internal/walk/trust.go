@@ -18,23 +18,21 @@ import (
 // one would be believed, with the exit code that follows. No file is hashed, nobody
 // is asked, and nobody is pinned.
 func CheckSigners(ctx context.Context, repo *gitrepo.Repository, o VerifyOptions) (verdicts []*ui.Verdict, code int, err error) {
-	places, err := Signatures(ctx, repo)
+	s, err := surveyWorktree(ctx, repo, o.URL, o.Policy)
 	if err != nil {
 		return nil, 0, err
 	}
-	verdicts, err = WorktreeOptions{Policy: o.Policy, URL: o.URL}.vanished(ctx, repo, places)
+	verdicts = s.vanished
 	switch {
-	case err != nil:
-		return nil, 0, err
-	case len(places)+len(verdicts) == 0 && o.Policy.Require:
+	case len(s.places)+len(verdicts) == 0 && o.Policy.Require:
 		return nil, 0, ui.Failed(ui.RequireHowTo(o.URL), "no model signature in this repository, and one is required")
-	case len(places)+len(verdicts) == 0:
+	case len(s.places)+len(verdicts) == 0:
 		return nil, 0, errNoSignature()
 	}
 	if o.Policy.FirstUse == policy.AskFirst {
 		o.Policy.FirstUse = policy.AcceptNew // which leaves the question to whoever is to answer it
 	}
-	for _, p := range places {
+	for _, p := range s.places {
 		v := &ui.Verdict{Model: p.Path, Signature: p.signatureName()}
 		v.Err = checkSigner(ctx, v, p, o)
 		verdicts = append(verdicts, v)

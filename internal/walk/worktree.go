@@ -3,12 +3,10 @@ package walk
 import (
 	"context"
 	"errors"
-	"path/filepath"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
-	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/quarantine"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
@@ -37,43 +35,34 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 	if o.Policy.Mode == policy.ModeOff {
 		return ui.ExitOK, nil
 	}
-	places, err := Signatures(ctx, repo)
+	s, err := surveyWorktree(ctx, repo, o.URL, o.Policy)
 	if err != nil {
 		return 0, err
 	}
-	gone, err := o.vanished(ctx, repo, places)
-	if err != nil {
-		return 0, err
-	}
-	if len(places)+len(gone) == 0 {
+	if len(s.places)+len(s.vanished) == 0 {
 		if o.Policy.Require {
 			o.Terminal.Fail(ui.Failed(ui.RequireHowTo(o.URL), "no model signature in this repository, and one is required"))
 			code = ui.ExitFailed
 		}
 		return o.exitCode(code), nil
 	}
-	for _, v := range gone {
+	for _, v := range s.vanished {
 		o.Terminal.Verdict(v)
 		code = ui.ExitFailed
 	}
-	all, err := o.verifyAll(ctx, places)
+	all, err := o.verifyAll(ctx, s)
 	if err == nil {
 		err = o.quarantine(ctx, repo, all.wrong)
 	}
 	code = ui.Worse(code, all.code)
 	if err == nil && o.Policy.Require {
-		err = o.requireAll(ctx, repo, &all)
-		code = ui.Worse(code, all.code)
+		code = ui.Worse(code, o.requireAll(s.entries, all.covers))
 	}
 	if err != nil || !all.checked || o.Policy.Require {
 		return o.exitCode(code), err
 	}
-	n, first, err := Uncovered(ctx, repo, places, maxUncovered)
-	if err != nil {
-		return 0, err
-	}
-	if n > 0 {
-		o.Terminal.Uncovered(n, first)
+	if names := s.uncovered(repo); len(names) > 0 {
+		o.Terminal.Uncovered(len(names), names[:min(len(names), maxUncovered)])
 	}
 	return o.exitCode(code), nil
 }
@@ -90,27 +79,20 @@ type outcome struct {
 
 // requireAll fails where there are tracked files that no signature speaks of: one
 // small signed folder must not pass for a signed model.
-func (o WorktreeOptions) requireAll(ctx context.Context, repo *gitrepo.Repository, all *outcome) error {
-	entries, err := repo.Index(ctx, "")
-	if err != nil {
-		return ui.Trouble("", "looking for files without a signature: %w", err)
+func (o WorktreeOptions) requireAll(entries []gitrepo.Entry, covers []cover) (code int) {
+	names := uncoveredOf(entries, covers)
+	if len(names) == 0 {
+		return ui.ExitOK
 	}
-	if names := uncoveredOf(entries, all.covers); len(names) > 0 {
-		o.Terminal.Fail(ui.RequiredCover(names, o.URL))
-		all.code = ui.Worse(all.code, ui.ExitFailed)
-	}
-	return nil
+	o.Terminal.Fail(ui.RequiredCover(names, o.URL))
+	return ui.ExitFailed
 }
 
 // verifyAll verifies the signatures and tells their verdicts.
-func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (all outcome, err error) {
+func (o WorktreeOptions) verifyAll(ctx context.Context, s *survey) (all outcome, err error) {
 	selfAsserted := 0
-	known, err := o.known()
-	if err != nil {
-		return all, err
-	}
-	for _, p := range places {
-		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Known: known, Terminal: o.Terminal})
+	for _, p := range s.places {
+		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Known: s.known, Terminal: o.Terminal})
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
@@ -135,49 +117,6 @@ func (o WorktreeOptions) verifyAll(ctx context.Context, places []*Place) (all ou
 		o.Terminal.NobodyTrusted(selfAsserted, o.URL)
 	}
 	return all, nil
-}
-
-// known are the signers that were pinned before the walk, never nil: those that it
-// pins itself make nobody a stranger.
-func (o WorktreeOptions) known() ([]pins.Pin, error) {
-	judge, err := newJudge(o.URL, o.Policy)
-	if err != nil || judge == nil {
-		return []pins.Pin{}, trustError(err)
-	}
-	return append([]pins.Pin{}, judge.Pins()...), nil
-}
-
-// vanished are the verdicts on signatures that are pinned and that git does not
-// track as signatures any more. One outside the sparse checkout is still there.
-func (o WorktreeOptions) vanished(ctx context.Context, repo *gitrepo.Repository, places []*Place) ([]*ui.Verdict, error) {
-	judge, err := newJudge(o.URL, o.Policy)
-	if err != nil || judge == nil || len(judge.Pins()) == 0 {
-		return nil, trustError(err)
-	}
-	entries, err := repo.Index(ctx, "")
-	if err != nil {
-		return nil, ui.Trouble("", "looking for signatures: %w", err)
-	}
-	there := map[string]bool{}
-	for _, e := range entries {
-		there[e.Path] = e.SkipWorktree || e.Stage != 0
-	}
-	for _, p := range places {
-		if path, inside := p.inRepository(); inside {
-			there[path] = true
-		}
-	}
-	var out []*ui.Verdict
-	for _, pin := range judge.Pins() {
-		if there[pin.Signature] {
-			continue
-		}
-		p := &Place{Path: repo.Top, Signature: filepath.Join(repo.Top, filepath.FromSlash(pin.Signature)), Repo: repo}
-		v := &ui.Verdict{Model: filepath.Dir(p.Signature), Signature: p.signatureName()}
-		v.Err = changed(v, p, judge.Missing(pin.Signature))
-		out = append(out, v)
-	}
-	return out, nil
 }
 
 // quarantine puts wrong files out of the way where the policy says so. A policy
