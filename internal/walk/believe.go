@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
-	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
@@ -33,6 +32,20 @@ type unchecked struct {
 }
 
 func (u *unchecked) Unwrap() error { return u.error }
+
+// believe reads the signature at p, and what it says into the verdict, if it is to
+// be believed.
+func believe(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) (*believer, error) {
+	b, err := newBeliever(p, o)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := readSignature(ctx, p)
+	if err != nil {
+		return nil, b.missing(v, err)
+	}
+	return b, b.manifest(ctx, v, raw)
+}
 
 // newBeliever reads whom to believe. Its errors have their exit codes.
 func newBeliever(p *Place, o VerifyOptions) (*believer, error) {
@@ -109,9 +122,9 @@ func (b *believer) missing(v *ui.Verdict, err error) error {
 	return err
 }
 
-// manifest is what the signature says, if it is to be believed, and puts into the
-// verdict who says it and why that is enough.
-func (b *believer) manifest(ctx context.Context, v *ui.Verdict, raw []byte) (*oms.Manifest, error) {
+// manifest puts into the verdict what the signature says, if it is to be believed,
+// who says it, and why that is enough.
+func (b *believer) manifest(ctx context.Context, v *ui.Verdict, raw []byte) error {
 	var err error
 	switch {
 	case len(b.verifiers) > 0:
@@ -124,9 +137,9 @@ func (b *believer) manifest(ctx context.Context, v *ui.Verdict, raw []byte) (*om
 	}
 	if err != nil {
 		v.Manifest, v.Signer, v.TrustedBy = nil, nil, ""
-		return nil, signatureError(ctx, err)
+		return signatureError(ctx, err)
 	}
-	return v.Manifest, nil
+	return nil
 }
 
 // byPins believes the signer that is pinned, or on first use one that may be.

@@ -120,8 +120,9 @@ func (s *survey) findVanished(repo *gitrepo.Repository, judge *pins.Judge) {
 		if there[pin.Signature] {
 			continue
 		}
-		p := &Place{Path: repo.Top, Signature: filepath.Join(repo.Top, filepath.FromSlash(pin.Signature)), Repo: repo}
-		v := &ui.Verdict{Model: filepath.Dir(p.Signature), Signature: p.signatureName()}
+		file := filepath.Join(repo.Top, filepath.FromSlash(pin.Signature))
+		p := &Place{Path: filepath.Dir(file), Signature: file, Repo: repo}
+		v := newVerdict(p)
 		v.Err = changed(v, p, judge.Missing(pin.Signature))
 		s.vanished = append(s.vanished, v)
 	}

@@ -33,8 +33,8 @@ func CheckSigners(ctx context.Context, repo *gitrepo.Repository, o VerifyOptions
 		o.Policy.FirstUse = policy.AcceptNew // which leaves the question to whoever is to answer it
 	}
 	for _, p := range s.places {
-		v := &ui.Verdict{Model: p.Path, Signature: p.signatureName()}
-		v.Err = checkSigner(ctx, v, p, o)
+		v := newVerdict(p)
+		_, v.Err = believe(ctx, v, p, o)
 		verdicts = append(verdicts, v)
 	}
 	for _, v := range verdicts {
@@ -45,19 +45,6 @@ func CheckSigners(ctx context.Context, repo *gitrepo.Repository, o VerifyOptions
 
 func errNoSignature() error {
 	return ui.Unsigned("git model-sign makes one", "no model signature in this repository")
-}
-
-func checkSigner(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) error {
-	b, err := newBeliever(p, o)
-	if err != nil {
-		return err
-	}
-	raw, err := readSignature(ctx, p)
-	if err != nil {
-		return b.missing(v, err)
-	}
-	_, err = b.manifest(ctx, v, raw)
-	return err
 }
 
 // AcceptSigners pins whoever has made the signatures of a worktree, in the place

@@ -62,19 +62,11 @@ func newVerdict(p *Place) *ui.Verdict {
 }
 
 func verifyInto(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) error {
-	b, err := newBeliever(p, o)
+	b, err := believe(ctx, v, p, o)
 	if err != nil {
 		return err
 	}
-	raw, err := readSignature(ctx, p)
-	if err != nil {
-		return b.missing(v, err)
-	}
-	m, err := b.manifest(ctx, v, raw)
-	if err != nil {
-		return err
-	}
-	if err := compareFiles(ctx, v, p, m, o); err != nil {
+	if err := compareFiles(ctx, v, p, v.Manifest, o); err != nil {
 		return err
 	}
 	return b.learn(ctx, v)
