@@ -78,15 +78,15 @@ func (p *Place) takeSnapshot(ctx context.Context) error {
 // SignaturesAt is [Signatures] for a commit, given by its full id, or for what is
 // [Staged].
 func SignaturesAt(ctx context.Context, repo *gitrepo.Repository, commit string) ([]*Place, error) {
-	all := &Place{Repo: repo, Commit: commit}
+	return signaturesIn(ctx, &Place{Repo: repo, Commit: commit})
+}
+
+// signaturesIn are the signatures in the snapshot of a place, which is taken first
+// if it was not yet.
+func signaturesIn(ctx context.Context, all *Place) ([]*Place, error) {
 	if err := all.takeSnapshot(ctx); err != nil {
 		return nil, err
 	}
-	return signaturesIn(ctx, all)
-}
-
-// signaturesIn are the signatures in the snapshot of a place.
-func signaturesIn(ctx context.Context, all *Place) ([]*Place, error) {
 	var places []*Place
 	for _, e := range all.snapshot.Entries {
 		if !strings.HasSuffix(e.Path, ".sig") || e.Stage != 0 || e.IntentToAdd {

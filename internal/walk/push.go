@@ -147,18 +147,15 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 	if err != nil {
 		return 0, ui.Trouble("", "looking at %s: %w", ui.Quote(tip.Ref), err)
 	}
+	now := &Place{Repo: c.repo, Commit: commit} // whose snapshot is taken once
 	code, known := c.judged[commit]
 	if !known {
-		places, err := SignaturesAt(ctx, c.repo, commit)
-		if err != nil {
-			return 0, err
-		}
-		if code, err = c.judge(ctx, ui.ShortRef(tip.Ref), commit, places); err != nil {
+		if code, err = c.judge(ctx, ui.ShortRef(tip.Ref), now); err != nil {
 			return 0, err
 		}
 		c.judged[commit] = code
 	}
-	dropped, err := c.dropped(ctx, tip, commit)
+	dropped, err := c.dropped(ctx, tip, now)
 	if err != nil {
 		return 0, err
 	}
@@ -172,7 +169,11 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 }
 
 // judge looks at all signatures of a commit.
-func (c *pushCheck) judge(ctx context.Context, ref, commit string, places []*Place) (code int, err error) {
+func (c *pushCheck) judge(ctx context.Context, ref string, now *Place) (code int, err error) {
+	places, err := signaturesIn(ctx, now)
+	if err != nil {
+		return 0, err
+	}
 	t := c.options.Terminal
 	if len(places) == 0 && c.options.Policy.Require {
 		c.sign = true
@@ -197,11 +198,7 @@ func (c *pushCheck) judge(ctx context.Context, ref, commit string, places []*Pla
 	if !c.options.Policy.Require {
 		return code, nil
 	}
-	entries, err := c.repo.CommitEntries(ctx, commit, "")
-	if err != nil {
-		return 0, ui.Trouble("", "looking at %s: %w", ui.Quote(ref), err)
-	}
-	if names := uncoveredOf(entries, covers); len(names) > 0 {
+	if names := uncoveredOf(now.snapshot.Entries, covers); len(names) > 0 {
 		c.sign = true
 		t.UncoveredRef(ref, names, c.options.URL)
 		code = ui.Worse(ui.ExitFailed, code)
@@ -237,9 +234,9 @@ func pinned(p *Place, o VerifyOptions) bool {
 	return err != nil || judge != nil && judge.Missing(p.Signature) != nil
 }
 
-// dropped are the signatures that the replaced tip had and the new one has not,
+// dropped are the signatures that the replaced tip had and its commit now has not,
 // although something of what they signed is still there.
-func (c *pushCheck) dropped(ctx context.Context, tip Tip, commit string) ([]string, error) {
+func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]string, error) {
 	if tip.Old == "" || tip.Old == tip.New {
 		return nil, nil
 	}
@@ -249,7 +246,7 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, commit string) ([]stri
 	}
 	var gone []string
 	if err == nil {
-		gone, err = c.repo.DeletedPaths(ctx, replaced, commit, ".sig")
+		gone, err = c.repo.DeletedPaths(ctx, replaced, now.Commit, ".sig")
 	}
 	switch {
 	case err != nil:
@@ -261,17 +258,14 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, commit string) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	now, err := c.repo.CommitEntries(ctx, commit, "")
-	if err != nil {
-		return nil, ui.Trouble("", "looking at %s: %w", ui.Quote(tip.Ref), err)
+	if err := now.takeSnapshot(ctx); err != nil {
+		return nil, err
 	}
 	var names []string
 	for _, p := range old {
-		stays := slices.ContainsFunc(now, func(e gitrepo.Entry) bool {
-			return gitrepo.IsUnder(e.Path, p.Path)
-		})
+		stays := len(now.snapshot.Under(p.Path)) > 0
 		// Of several signatures beside each other one is enough.
-		others := slices.ContainsFunc(now, func(e gitrepo.Entry) bool {
+		others := slices.ContainsFunc(now.snapshot.Entries, func(e gitrepo.Entry) bool {
 			return !p.Single && path.Dir(e.Path) == path.Dir(p.Signature) && isSignatureName(e.Path)
 		})
 		if slices.Contains(gone, p.Signature) && stays && !others {
