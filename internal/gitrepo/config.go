@@ -15,26 +15,14 @@ import (
 	boundedfile "github.com/git-model-sign/git-model-sign/internal/bounded"
 )
 
-// ConfigGet returns the value of a configuration key as the folder's repository
-// has it, or outside of one the global and system configuration, and whether
-// it is set. Of several values it is the last.
-func ConfigGet(ctx context.Context, dir, key string) (value string, set bool, err error) {
-	return configGet(ctx, configGit(dir), key)
-}
-
-// ConfigGetAll is ConfigGet for all values of a key, in git's order.
-func ConfigGetAll(ctx context.Context, dir, key string) ([]string, error) {
-	return configGetAll(ctx, configGit(dir), key)
-}
-
-// ConfigGet is the function of that name for this repository.
+// ConfigGet returns the value of a configuration key as the repository has it,
+// and whether it is set. Of several values it is the last.
 func (r *Repository) ConfigGet(ctx context.Context, key string) (value string, set bool, err error) {
-	return configGet(ctx, r.git, key)
-}
-
-// ConfigGetAll is the function of that name for this repository.
-func (r *Repository) ConfigGetAll(ctx context.Context, key string) ([]string, error) {
-	return configGetAll(ctx, r.git, key)
+	all, err := configGetAll(ctx, r.git, key)
+	if err != nil || len(all) == 0 {
+		return "", false, err
+	}
+	return all[len(all)-1], true, nil
 }
 
 // configGit runs git in a folder that need not be part of a repository. Without
@@ -49,14 +37,7 @@ func configGit(dir string) git {
 	return git{dir: dir, env: env}
 }
 
-func configGet(ctx context.Context, g git, key string) (string, bool, error) {
-	all, err := configGetAll(ctx, g, key)
-	if err != nil || len(all) == 0 {
-		return "", false, err
-	}
-	return all[len(all)-1], true, nil
-}
-
+// configGetAll returns all values of a key, in git's order.
 func configGetAll(ctx context.Context, g git, key string) ([]string, error) {
 	// git has one exit status for a key that is not set and for what is no key.
 	if strings.Trim(key, ".") != key || !strings.Contains(key, ".") {

@@ -59,15 +59,17 @@ func TestConfig(t *testing.T) {
 		if err != nil || got != c.want && c.set || set != c.set {
 			t.Errorf("%s = %q, %v, %v; want %q, %v", c.key, got, set, err, c.want, c.set)
 		}
-		got, set, err = ConfigGet(t.Context(), outside, c.key)
+		section, _, err := configMatch(t, outside, "modelsign", "")
+		values := section[strings.TrimPrefix(c.key, "modelsign.")]
+		got, set = strings.Join(values, " and "), len(values) > 0
 		if err != nil || got != c.outside && c.setOut || set != c.setOut {
 			t.Errorf("outside: %s = %q, %v, %v; want %q, %v", c.key, got, set, err, c.outside, c.setOut)
 		}
 	}
-	if got, err := r.ConfigGetAll(t.Context(), "modelsign.list"); err != nil || !slices.Equal(got, []string{"1\n2", ""}) {
+	if got, err := configGetAll(t.Context(), r.git, "modelsign.list"); err != nil || !slices.Equal(got, []string{"1\n2", ""}) {
 		t.Errorf("list = %q, %v", got, err)
 	}
-	if got, err := ConfigGetAll(t.Context(), dir, "modelsign.hash"); err != nil || !slices.Equal(got, []string{"blake3", "sha256"}) {
+	if got, err := configGetAll(t.Context(), r.git, "modelsign.hash"); err != nil || !slices.Equal(got, []string{"blake3", "sha256"}) {
 		t.Errorf("hash = %q, %v", got, err)
 	}
 	for _, key := range []string{"nodot", "", ".", "a.", ".a"} {
@@ -246,8 +248,8 @@ func TestWorktreeConfig(t *testing.T) {
 	s.Git(dir, "config", "--replace-all", "include.path", "../sub/more")
 	if r, err := Open(t.Context(), dir); err != nil {
 		t.Fatal(err)
-	} else if remote, err := r.Remote(t.Context()); !errors.Is(err, ErrWorktreeConfig) {
-		t.Errorf("%v, %v", remote, err)
+	} else if origins, _, err := r.Origins(t.Context()); !errors.Is(err, ErrWorktreeConfig) {
+		t.Errorf("%v, %v", origins, err)
 	}
 	// A worktree in which the home folder lies is its owner's.
 	s.Git(dir, "config", "--replace-all", "include.path", "../.gitconfig")
@@ -329,11 +331,8 @@ func TestRemote(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := r.Remote(t.Context()); err != nil || got != c.want {
-				t.Errorf("Remote = %+v, %v; want %+v", got, err, c.want)
-			}
-			if got, err := r.RemoteURL(t.Context()); err != nil || got != c.want.Match {
-				t.Errorf("RemoteURL = %q, %v; want %q", got, err, c.want.Match)
+			if got := written(t, r); got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
 			}
 			if c.want.Match == "" {
 				return
@@ -359,9 +358,22 @@ func TestRemoteOfDetachedHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := fileURL(s.Path("relative.git"))
-	if got, err := r.RemoteURL(t.Context()); err != nil || got != want {
-		t.Errorf("RemoteURL = %q, %v; want %q", got, err, want)
+	if got := written(t, r); got.Match != want {
+		t.Errorf("%q, want %q", got.Match, want)
 	}
+}
+
+// written is the remote that the repository surely came from, by the address that the configuration has, or none.
+func written(t *testing.T, r *Repository) Remote {
+	t.Helper()
+	origins, sure, err := r.Origins(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sure {
+		return Remote{}
+	}
+	return origins[len(origins)-1]
 }
 
 // urlMatched reads a section of a repository's configuration and matches it.

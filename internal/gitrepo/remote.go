@@ -22,26 +22,12 @@ type Remote struct {
 	Display string
 }
 
-// Remote returns the upstream remote of the current branch, else origin, or what
-// clone.defaultRemoteName calls so, else the only remote there is, else a zero
-// Remote. The address is the one in the configuration; see Origins for what
-// url.<base>.insteadOf makes of it.
-func (r *Repository) Remote(ctx context.Context) (Remote, error) {
-	remotes, err := r.configured(ctx)
-	if err != nil {
-		return Remote{}, err
-	}
-	name, address := remotes.upstream()
-	if address == "" {
-		return Remote{}, nil
-	}
-	return newRemote(name, address, r.base()), nil
-}
-
 // Origins returns the addresses by which something may be configured for the
-// repository, the weightiest first. They are those of Remote: as git has them once
-// url.<base>.insteadOf is applied, and as they are written. Where Remote cannot
-// tell which remote it is, they are those of all, by name, and sure is false.
+// repository, the weightiest first. They are those of the upstream remote of the
+// current branch, else of origin, or what clone.defaultRemoteName calls so, else of
+// the only remote there is: as git has them once url.<base>.insteadOf is applied, and
+// as they are written. Where that tells of no remote, they are those of all, by name,
+// and sure is false.
 func (r *Repository) Origins(ctx context.Context) (origins []Remote, sure bool, err error) {
 	remotes, err := r.configured(ctx)
 	if err != nil {
@@ -160,12 +146,6 @@ func (r *Repository) PushOrigins(ctx context.Context, name, address string) ([]R
 		}
 	}
 	return origins, nil
-}
-
-// RemoteURL returns the Match of Remote.
-func (r *Repository) RemoteURL(ctx context.Context) (string, error) {
-	remote, err := r.Remote(ctx)
-	return remote.Match, err
 }
 
 // base is the folder that a relative address is relative to.
