@@ -12,6 +12,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/home"
 	"github.com/git-model-sign/git-model-sign/internal/lfs"
+	"github.com/git-model-sign/git-model-sign/internal/lfs/lfstest"
 )
 
 // mkpointers writes LFS pointers to weights that exist nowhere:
@@ -30,7 +31,7 @@ func mkpointers(ts *testscript.TestScript, neg bool, args []string) {
 	for i := range n {
 		name := fmt.Sprintf("weights-%05d.bin", i)
 		p := lfs.Pointer{OID: sha256Hex([]byte(name)), Size: size}
-		ts.Check(os.WriteFile(filepath.Join(dir, name), p.Encode(), 0o666))
+		ts.Check(os.WriteFile(filepath.Join(dir, name), lfstest.Encode(p), 0o666))
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package lfs reads and writes Git LFS pointers: the small texts that stand in
+// Package lfs reads Git LFS pointers: the small texts that stand in
 // a commit where the content itself is kept elsewhere.
 //
 // It knows the pointer format and nothing else. Whether a path goes through LFS
@@ -40,11 +40,6 @@ type Pointer struct {
 	// Extensions is set where the pointer names extensions, programs that
 	// rewrote the content before it was stored.
 	Extensions bool
-}
-
-// Encode returns the canonical text of a pointer without extensions.
-func (p Pointer) Encode() []byte {
-	return fmt.Appendf(nil, "version %s\noid %s%s\nsize %d\n", version, oidPrefix, p.OID, p.Size)
 }
 
 // ParsePointer reads a pointer that is canonical to the byte, the form that

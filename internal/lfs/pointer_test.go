@@ -1,4 +1,4 @@
-package lfs
+package lfs_test
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
+	"github.com/git-model-sign/git-model-sign/internal/lfs"
+	"github.com/git-model-sign/git-model-sign/internal/lfs/lfstest"
 )
 
 const (
@@ -24,58 +26,58 @@ const (
 var pointers = []struct {
 	name string
 	text string
-	want Pointer // the zero Pointer where the text is none
+	want lfs.Pointer // the zero Pointer where the text is none
 }{
-	{"plain", head + "oid sha256:" + oid1 + "\nsize 12345\n", Pointer{OID: oid1, Size: 12345}},
-	{"one byte", head + "oid sha256:" + oid1 + "\nsize 1\n", Pointer{OID: oid1, Size: 1}},
-	{"largest", head + "oid sha256:" + oid1 + "\nsize 9223372036854775807\n", Pointer{OID: oid1, Size: 1<<63 - 1}},
-	{"extension", head + "ext-0-foo sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{OID: oid1, Size: 5, Extensions: true}},
-	{"two extensions", head + "ext-0-foo sha256:" + oid2 + "\next-5-b_9 sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{OID: oid1, Size: 5, Extensions: true}},
-	{"extensions out of order", head + "ext-1-foo sha256:" + oid2 + "\next-0-bar sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"same priority twice", head + "ext-1-foo sha256:" + oid2 + "\next-1-bar sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"long priority", head + "ext-10-foo sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"extension without a name", head + "ext-0- sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"extension with an odd name", head + "ext-0-a-b sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{OID: oid1, Size: 5, Extensions: true}},
-	{"extension with a bad name", head + "ext-0-.b sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"extension without a digest", head + "ext-0-a x\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"extension after oid", head + "oid sha256:" + oid1 + "\next-0-foo sha256:" + oid2 + "\nsize 5\n", Pointer{}},
-	{"too large", head + "oid sha256:" + oid1 + "\nsize 9223372036854775808\n", Pointer{}},
-	{"no bytes", head + "oid sha256:" + oid1 + "\nsize 0\n", Pointer{}},
-	{"negative", head + "oid sha256:" + oid1 + "\nsize -1\n", Pointer{}},
-	{"plus sign", head + "oid sha256:" + oid1 + "\nsize +5\n", Pointer{}},
-	{"leading zero", head + "oid sha256:" + oid1 + "\nsize 05\n", Pointer{}},
-	{"no size", head + "oid sha256:" + oid1 + "\n", Pointer{}},
-	{"no oid", head + "size 5\n", Pointer{}},
-	{"keys out of order", head + "size 5\noid sha256:" + oid1 + "\n", Pointer{}},
-	{"upper case", head + "oid sha256:" + strings.ToUpper(oid1) + "\nsize 5\n", Pointer{}},
-	{"short oid", head + "oid sha256:" + oid1[1:] + "\nsize 5\n", Pointer{}},
-	{"other hash", head + "oid sha512:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"no last line end", head + "oid sha256:" + oid1 + "\nsize 5", Pointer{}},
-	{"line ends of Windows", strings.ReplaceAll(head+"oid sha256:"+oid1+"\nsize 5\n", "\n", "\r\n"), Pointer{}},
-	{"empty line at the end", head + "oid sha256:" + oid1 + "\nsize 5\n\n", Pointer{}},
-	{"empty line before", "\n" + head + "oid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"unknown key", head + "comment x\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"oid twice", head + "oid sha256:" + oid1 + "\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"older version", "version https://hawser.github.com/spec/v1\noid sha256:" + oid1 + "\nsize 5\n", Pointer{}},
-	{"content", "{\"model\": 1}\n", Pointer{}},
-	{"too long", head + "oid sha256:" + oid1 + "\nsize 5\n" + strings.Repeat("\n", MaxPointerSize), Pointer{}},
+	{"plain", head + "oid sha256:" + oid1 + "\nsize 12345\n", lfs.Pointer{OID: oid1, Size: 12345}},
+	{"one byte", head + "oid sha256:" + oid1 + "\nsize 1\n", lfs.Pointer{OID: oid1, Size: 1}},
+	{"largest", head + "oid sha256:" + oid1 + "\nsize 9223372036854775807\n", lfs.Pointer{OID: oid1, Size: 1<<63 - 1}},
+	{"extension", head + "ext-0-foo sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{OID: oid1, Size: 5, Extensions: true}},
+	{"two extensions", head + "ext-0-foo sha256:" + oid2 + "\next-5-b_9 sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{OID: oid1, Size: 5, Extensions: true}},
+	{"extensions out of order", head + "ext-1-foo sha256:" + oid2 + "\next-0-bar sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"same priority twice", head + "ext-1-foo sha256:" + oid2 + "\next-1-bar sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"long priority", head + "ext-10-foo sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"extension without a name", head + "ext-0- sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"extension with an odd name", head + "ext-0-a-b sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{OID: oid1, Size: 5, Extensions: true}},
+	{"extension with a bad name", head + "ext-0-.b sha256:" + oid2 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"extension without a digest", head + "ext-0-a x\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"extension after oid", head + "oid sha256:" + oid1 + "\next-0-foo sha256:" + oid2 + "\nsize 5\n", lfs.Pointer{}},
+	{"too large", head + "oid sha256:" + oid1 + "\nsize 9223372036854775808\n", lfs.Pointer{}},
+	{"no bytes", head + "oid sha256:" + oid1 + "\nsize 0\n", lfs.Pointer{}},
+	{"negative", head + "oid sha256:" + oid1 + "\nsize -1\n", lfs.Pointer{}},
+	{"plus sign", head + "oid sha256:" + oid1 + "\nsize +5\n", lfs.Pointer{}},
+	{"leading zero", head + "oid sha256:" + oid1 + "\nsize 05\n", lfs.Pointer{}},
+	{"no size", head + "oid sha256:" + oid1 + "\n", lfs.Pointer{}},
+	{"no oid", head + "size 5\n", lfs.Pointer{}},
+	{"keys out of order", head + "size 5\noid sha256:" + oid1 + "\n", lfs.Pointer{}},
+	{"upper case", head + "oid sha256:" + strings.ToUpper(oid1) + "\nsize 5\n", lfs.Pointer{}},
+	{"short oid", head + "oid sha256:" + oid1[1:] + "\nsize 5\n", lfs.Pointer{}},
+	{"other hash", head + "oid sha512:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"no last line end", head + "oid sha256:" + oid1 + "\nsize 5", lfs.Pointer{}},
+	{"line ends of Windows", strings.ReplaceAll(head+"oid sha256:"+oid1+"\nsize 5\n", "\n", "\r\n"), lfs.Pointer{}},
+	{"empty line at the end", head + "oid sha256:" + oid1 + "\nsize 5\n\n", lfs.Pointer{}},
+	{"empty line before", "\n" + head + "oid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"unknown key", head + "comment x\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"oid twice", head + "oid sha256:" + oid1 + "\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"older version", "version https://hawser.github.com/spec/v1\noid sha256:" + oid1 + "\nsize 5\n", lfs.Pointer{}},
+	{"content", "{\"model\": 1}\n", lfs.Pointer{}},
+	{"too long", head + "oid sha256:" + oid1 + "\nsize 5\n" + strings.Repeat("\n", lfs.MaxPointerSize), lfs.Pointer{}},
 }
 
 func TestParsePointer(t *testing.T) {
 	for _, c := range pointers {
-		got, err := ParsePointer([]byte(c.text))
-		if got != c.want || (err == nil) != (c.want != Pointer{}) || err != nil && !errors.Is(err, ErrNotPointer) {
+		got, err := lfs.ParsePointer([]byte(c.text))
+		if got != c.want || (err == nil) != (c.want != lfs.Pointer{}) || err != nil && !errors.Is(err, lfs.ErrNotPointer) {
 			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
 		}
-		if err == nil && !got.Extensions && string(got.Encode()) != c.text {
-			t.Errorf("%s: encoded as %q", c.name, got.Encode())
+		if err == nil && !got.Extensions && string(lfstest.Encode(got)) != c.text {
+			t.Errorf("%s: encoded as %q", c.name, lfstest.Encode(got))
 		}
-		if err == nil && !Resembles([]byte(c.text)) {
+		if err == nil && !lfs.Resembles([]byte(c.text)) {
 			t.Errorf("%s: a pointer that does not resemble one", c.name)
 		}
 	}
-	if _, err := ParsePointer(nil); !errors.Is(err, ErrNotPointer) {
-		t.Errorf("empty: %v, want ErrNotPointer", err)
+	if _, err := lfs.ParsePointer(nil); !errors.Is(err, lfs.ErrNotPointer) {
+		t.Errorf("empty: %v, want lfs.ErrNotPointer", err)
 	}
 }
 
@@ -83,11 +85,11 @@ func TestResembles(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": false, "{}\n": false, "version 1\n": false, "see https://git-lfs.github.com\n": false,
 		head: true, "\r\n" + head + "x": true, "version https://hawser.github.com/spec/v1\n": true, "# git-media\nx\n": true,
-		head + strings.Repeat("x", MaxPointerSize):  true,
-		strings.Repeat("\n", MaxPointerSize) + head: false,
+		head + strings.Repeat("x", lfs.MaxPointerSize):  true,
+		strings.Repeat("\n", lfs.MaxPointerSize) + head: false,
 	} {
-		if got := Resembles([]byte(text)); got != want {
-			t.Errorf("Resembles(%.60q) = %v, want %v", text, got, want)
+		if got := lfs.Resembles([]byte(text)); got != want {
+			t.Errorf("lfs.Resembles(%.60q) = %v, want %v", text, got, want)
 		}
 	}
 }
@@ -130,11 +132,11 @@ func TestAgainstGitLFS(t *testing.T) {
 		cases[len(cases)-1].name, cases[len(cases)-1].text = string(text), string(text)
 	}
 	for _, c := range cases {
-		_, err := ParsePointer([]byte(c.text))
+		_, err := lfs.ParsePointer([]byte(c.text))
 		if theirs := check(c.text, true); theirs != (err == nil) {
 			t.Errorf("%s: git-lfs takes it for a pointer: %v, we say %v", c.name, theirs, err)
 		}
-		if check(c.text, false) && !Resembles([]byte(c.text)) {
+		if check(c.text, false) && !lfs.Resembles([]byte(c.text)) {
 			t.Errorf("%s: git-lfs reads it as a pointer, and it does not resemble one", c.name)
 		}
 	}
@@ -145,21 +147,21 @@ func FuzzParsePointer(f *testing.F) {
 		f.Add([]byte(c.text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := ParsePointer(text)
+		p, err := lfs.ParsePointer(text)
 		if err != nil {
-			if (p != Pointer{}) || !errors.Is(err, ErrNotPointer) {
+			if (p != lfs.Pointer{}) || !errors.Is(err, lfs.ErrNotPointer) {
 				t.Errorf("%+v, %v", p, err)
 			}
 			return
 		}
-		if !Resembles(text) || len(text) >= MaxPointerSize || p.Size < 1 || len(p.OID) != 64 {
+		if !lfs.Resembles(text) || len(text) >= lfs.MaxPointerSize || p.Size < 1 || len(p.OID) != 64 {
 			t.Errorf("%q is read as %+v", text, p)
 		}
-		if !p.Extensions && !bytes.Equal(p.Encode(), text) {
-			t.Errorf("%q is encoded as %q", text, p.Encode())
+		if !p.Extensions && !bytes.Equal(lfstest.Encode(p), text) {
+			t.Errorf("%q is encoded as %q", text, lfstest.Encode(p))
 		}
-		if p.Extensions && !bytes.HasSuffix(text, bytes.TrimPrefix(p.Encode(), []byte(head))) {
-			t.Errorf("%q is encoded as %q", text, p.Encode())
+		if p.Extensions && !bytes.HasSuffix(text, bytes.TrimPrefix(lfstest.Encode(p), []byte(head))) {
+			t.Errorf("%q is encoded as %q", text, lfstest.Encode(p))
 		}
 	})
 }

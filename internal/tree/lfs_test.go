@@ -14,6 +14,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo/gittest"
 	"github.com/git-model-sign/git-model-sign/internal/lfs"
+	"github.com/git-model-sign/git-model-sign/internal/lfs/lfstest"
 )
 
 // newLFSModel is a model with two weights that go through the real git-lfs.
@@ -33,7 +34,7 @@ func oid(text string) string {
 }
 
 func pointerTo(text string) string {
-	return string(lfs.Pointer{OID: oid(text), Size: int64(len(text))}.Encode())
+	return string(lfstest.Encode(lfs.Pointer{OID: oid(text), Size: int64(len(text))}))
 }
 
 // kinds lists the files that go through LFS, pointers by their size.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/home"
 	"github.com/git-model-sign/git-model-sign/internal/lfs"
+	"github.com/git-model-sign/git-model-sign/internal/lfs/lfstest"
 )
 
 // repository is one to measure in.
@@ -123,7 +124,7 @@ func (r repository) write(dir string) error {
 		var err error
 		if r.promised {
 			oid := sha256.Sum256([]byte(name))
-			err = os.WriteFile(name, lfs.Pointer{OID: fmt.Sprintf("%x", oid), Size: r.weightSize}.Encode(), 0o666)
+			err = os.WriteFile(name, lfstest.Encode(lfs.Pointer{OID: fmt.Sprintf("%x", oid), Size: r.weightSize}), 0o666)
 		} else {
 			err = writeRandom(name, source, r.weightSize)
 		}
