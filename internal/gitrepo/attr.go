@@ -10,7 +10,6 @@ import (
 
 // Values of an attribute that are not a text of its own.
 const (
-	AttrSet         = "set"
 	AttrUnset       = "unset"
 	AttrUnspecified = "unspecified"
 )

@@ -303,7 +303,7 @@ func TestAttributes(t *testing.T) {
 	}
 	got, err := r.Attributes(t.Context(), []string{"a.bin", "b.txt", "c", "sub/d.bin", "line\nend.bin", "not/there.bin"}, "filter", "text", "eol")
 	want := map[string]map[string]string{
-		"a.bin": {"filter": "lfs", "text": AttrUnset}, "b.txt": {"text": AttrSet, "eol": "crlf"}, "sub/d.bin": {"text": AttrUnset},
+		"a.bin": {"filter": "lfs", "text": AttrUnset}, "b.txt": {"text": "set", "eol": "crlf"}, "sub/d.bin": {"text": AttrUnset},
 		"line\nend.bin": {"filter": "other", "text": AttrUnset}, "not/there.bin": {"filter": "lfs", "text": AttrUnset},
 	}
 	if err != nil || len(got) != len(want) {

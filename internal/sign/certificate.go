@@ -63,9 +63,6 @@ func (c *Certificate) check() error {
 	return nil
 }
 
-// Method returns "certificate".
-func (c *Certificate) Method() string { return oms.MaterialCertificate.String() }
-
 // Describe names the certificate by its subject.
 func (c *Certificate) Describe() string { return "certificate " + verify.Subject(c.chain[0]) }
 

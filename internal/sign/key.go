@@ -49,9 +49,6 @@ func (k *Key) Public() *ecdsa.PublicKey { return &k.private.PublicKey }
 // ID returns the key's fingerprint, as package verify does for the public key.
 func (k *Key) ID() string { return verify.KeyID(verify.KeyHint(k.Public())) }
 
-// Method returns "key".
-func (k *Key) Method() string { return oms.MaterialKey.String() }
-
 // Describe names the key by its fingerprint.
 func (k *Key) Describe() string { return "key " + k.ID() }
 

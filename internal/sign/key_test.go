@@ -69,8 +69,8 @@ func mustVerify(t *testing.T, s sign.Signer, v verify.Verifier) []byte {
 	if len(m.Resources) != 2 || m.ModelName != "model" {
 		t.Errorf("manifest is %+v", m)
 	}
-	if signer.Method != s.Method() {
-		t.Errorf("signed by method %s, verified by %s", s.Method(), signer.Method)
+	if signer.Method != v.Method().String() {
+		t.Errorf("signed by method %s, verified by %s", signer.Method, v.Method())
 	}
 	if !strings.HasPrefix(signer.String(), s.Describe()) {
 		t.Errorf("signed by %q, verified as %q", s.Describe(), signer)

@@ -19,8 +19,6 @@ import (
 type Signer interface {
 	// Sign returns the bundle for a payload, an in-toto statement.
 	Sign(ctx context.Context, payload []byte) ([]byte, error)
-	// Method is "key", "certificate" or "sigstore", as package verify and the format call them.
-	Method() string
 	// Describe names the signer in one printable line. Sigstore's is known after Sign only, as it is the certificate's.
 	Describe() string
 	// Made says whether the bundle holds a valid signature by this same signer, so that signing again would change nothing.
@@ -53,8 +51,6 @@ var (
 	ErrToken = errors.New("identity token can not be used")
 	// ErrConfig: the trust configuration can not be used.
 	ErrConfig = sigstore.ErrConfig
-	// ErrUnavailable: the public or staging instance's configuration could not be fetched.
-	ErrUnavailable = sigstore.ErrUnavailable
 	// ErrService: one of the Sigstore instance's services failed; the error is a *ServiceError.
 	ErrService = errors.New("sigstore service failed")
 	// ErrUnverified: what a Sigstore instance returned does not stand up to verification by the instance's own trusted root.

@@ -80,9 +80,6 @@ func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
 	return s, nil
 }
 
-// Method returns "sigstore".
-func (s *Sigstore) Method() string { return oms.MaterialSigstore.String() }
-
 // Describe names the identity and its provider as the last signature's certificate does; before Sign they are not known.
 func (s *Sigstore) Describe() string {
 	if s.signer == nil {
@@ -90,9 +87,6 @@ func (s *Sigstore) Describe() string {
 	}
 	return fmt.Sprintf("identity %s via %s", plain.Name(s.signer.Identity), plain.Name(s.signer.Issuer))
 }
-
-// Signer returns who made the last signature and where it is logged, nil before Sign.
-func (s *Sigstore) Signer() *verify.Signer { return s.signer }
 
 // Sign has the identity certified, signs, has the signature timestamped and logged, and verifies the bundle by the
 // instance's trusted root. Nothing is logged unless the certificate is one that the trusted root knows. Nothing is tried twice.

@@ -66,7 +66,7 @@ func TestSigstore(t *testing.T) {
 	instance := verifytest.NewInstance(t)
 	root := instance.TrustedRoot(t, false)
 	s := newSigstore(t, SigstoreOptions{TrustedRoot: root, Token: validToken() + "\n"}).at(instance.Signer(t, alice, issuer))
-	if got := s.Describe(); got != "a Sigstore identity" || s.Signer() != nil {
+	if got := s.Describe(); got != "a Sigstore identity" || s.signer != nil {
 		t.Errorf("before anything is signed the signer is %q", got)
 	}
 	bundle, err := s.Sign(t.Context(), statement(t))
@@ -84,8 +84,8 @@ func TestSigstore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.ModelName != "model" || *signer != *s.Signer() {
-		t.Errorf("verified %q by %+v, signed by %+v", m.ModelName, signer, s.Signer())
+	if m.ModelName != "model" || *signer != *s.signer {
+		t.Errorf("verified %q by %+v, signed by %+v", m.ModelName, signer, s.signer)
 	}
 	var parsed struct {
 		VerificationMaterial struct {
@@ -178,7 +178,7 @@ func TestSigstoreFails(t *testing.T) {
 			if v.logged != c.logged {
 				t.Errorf("logged %d times, want %d", v.logged, c.logged)
 			}
-			if s.Signer() != nil {
+			if s.signer != nil {
 				t.Error("a signer is given")
 			}
 		})

@@ -29,9 +29,6 @@ func NewKey(publicPEM []byte) (*Key, error) {
 	return &Key{public: public, id: KeyID(KeyHint(public))}, nil
 }
 
-// ID returns the key's fingerprint, as [KeyID] forms it.
-func (k *Key) ID() string { return k.id }
-
 // Method returns [oms.MaterialKey].
 func (k *Key) Method() oms.Material { return oms.MaterialKey }
 

@@ -136,9 +136,6 @@ func (s *Sigstore) open(o SigstoreOptions) error {
 	return nil
 }
 
-// Instance is the Sigstore instance that signatures are checked by.
-func (s *Sigstore) Instance() *sigstore.Instance { return s.instance }
-
 // Method returns [oms.MaterialSigstore].
 func (s *Sigstore) Method() oms.Material { return oms.MaterialSigstore }
 

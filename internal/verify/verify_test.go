@@ -22,6 +22,9 @@ func payload(t testing.TB) []byte {
 	return omstest.Statement(t, omstest.Manifest(t, "model", map[string]string{"a.bin": "a", "b/c.bin": "c"}))
 }
 
+// keyID is the fingerprint of a key, as verdicts give it.
+func keyID(key *ecdsa.PrivateKey) string { return verify.KeyID(verify.KeyHint(&key.PublicKey)) }
+
 // keyVerifier trusts the public part of a key.
 func keyVerifier(t testing.TB, key *ecdsa.PrivateKey) *verify.Key {
 	t.Helper()
@@ -134,13 +137,14 @@ func TestMethod(t *testing.T) {
 func TestSeveralKeys(t *testing.T) {
 	signed := verifytest.NewKey(t, elliptic.P256())
 	bundle := omstest.KeyBundle(t, signed, payload(t))
-	a, b := keyVerifier(t, verifytest.NewKey(t, elliptic.P256())), keyVerifier(t, verifytest.NewKey(t, elliptic.P384()))
+	keyA, keyB := verifytest.NewKey(t, elliptic.P256()), verifytest.NewKey(t, elliptic.P384())
+	a, b := keyVerifier(t, keyA), keyVerifier(t, keyB)
 	_, signer, err := verify.Manifest(t.Context(), bundle, a, b, keyVerifier(t, signed))
-	if err != nil || signer.Identity != keyVerifier(t, signed).ID() {
+	if err != nil || signer.Identity != keyID(signed) {
 		t.Errorf("with the right key among others: %v, %v", signer, err)
 	}
-	mustRefuse(t, bundle, verify.ErrUntrusted, "expected "+a.ID()+"; signed by", a, b)
-	mustRefuse(t, bundle, verify.ErrUntrusted, "expected "+b.ID(), a, b)
+	mustRefuse(t, bundle, verify.ErrUntrusted, "expected "+keyID(keyA)+"; signed by", a, b)
+	mustRefuse(t, bundle, verify.ErrUntrusted, "expected "+keyID(keyB), a, b)
 	_, _, err = verify.Manifest(t.Context(), bundle, a, a)
 	if strings.Contains(err.Error(), ";") {
 		t.Errorf("the same is said twice: %v", err)
