@@ -8,11 +8,8 @@ import (
 	"strings"
 )
 
-// Values of an attribute that are not a text of its own.
-const (
-	AttrUnset       = "unset"
-	AttrUnspecified = "unspecified"
-)
+// AttrUnset is the value of an attribute that is switched off.
+const AttrUnset = "unset"
 
 // Attributes returns for each path, relative to Top, the values of the named
 // attributes, as git reads them in the worktree. An attribute that is not
@@ -42,36 +39,38 @@ func (r *Repository) PathsWithAttribute(ctx context.Context, paths []string, nam
 type outputFunc func(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error)
 
 // attributeTable returns the values of attributes by path and name, in the order
-// of both; "" where one is not specified. It is for many paths.
+// of both; "" where one is not specified. It is for many paths: git is asked for
+// all that is specified, as most paths have little of what could be.
 func attributeTable(ctx context.Context, output outputFunc, options, paths, names []string) ([][]string, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
 	table := make([][]string, len(paths))
 	values := make([]string, len(paths)*len(names))
-	for i := range table {
-		table[i] = values[i*len(names) : (i+1)*len(names) : (i+1)*len(names)]
+	rows := make(map[string][]string, len(paths))
+	once := make([]string, 0, len(paths)) // a path may be asked for more than once
+	for i, path := range paths {
+		if rows[path] == nil {
+			rows[path] = values[i*len(names) : (i+1)*len(names) : (i+1)*len(names)]
+			once = append(once, path)
+		}
+		table[i] = rows[path]
 	}
-	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
-	out, err := output(ctx, stdin, slices.Concat([]string{"check-attr", "--stdin", "-z"}, options, names)...)
+	stdin := strings.NewReader(strings.Join(once, "\x00") + "\x00")
+	out, err := output(ctx, stdin, slices.Concat([]string{"check-attr", "--stdin", "-z"}, options, []string{"-a"})...)
 	if err != nil {
 		return nil, err
 	}
-	n := 0
-	err = parseAttributes(string(out), func(path, name, value string) error {
-		if n == len(values) || path != paths[n/len(names)] || name != names[n%len(names)] {
-			return fmt.Errorf("git check-attr: %w", errRecord)
+	return table, parseAttributes(string(out), func(path, name, value string) error {
+		row := rows[path]
+		if row == nil {
+			return fmt.Errorf("git check-attr: %w: %q was not asked about", errRecord, path)
 		}
-		if value != AttrUnspecified {
-			values[n] = value
+		if i := slices.Index(names, name); i >= 0 {
+			row[i] = value
 		}
-		n++
 		return nil
 	})
-	if err == nil && n < len(values) {
-		err = fmt.Errorf("git check-attr: %w: it ended early", errRecord)
-	}
-	return table, err
 }
 
 // checkAttributes calls fn for every attribute that is specified for a path.
@@ -80,12 +79,12 @@ func (g git) checkAttributes(ctx context.Context, paths, names []string, fn func
 		return nil
 	}
 	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
-	out, err := g.output(ctx, stdin, append([]string{"check-attr", "--stdin", "-z"}, names...)...)
+	out, err := g.output(ctx, stdin, "check-attr", "--stdin", "-z", "-a")
 	if err != nil {
 		return err
 	}
 	return parseAttributes(string(out), func(path, name, value string) error {
-		if value != AttrUnspecified {
+		if slices.Contains(names, name) {
 			fn(path, name, value)
 		}
 		return nil

@@ -26,70 +26,9 @@ type BlobFunc func(oid string, content []byte, size int64) error
 // id. In a partial clone, git fetches the blobs that are asked for and missing,
 // and no others. An error that fn returns ends the reading and is returned.
 func (r *Repository) Blobs(ctx context.Context, oids []string, max int64, fn BlobFunc) error {
-	for _, oid := range oids {
-		if !r.isOID(oid) {
-			return fmt.Errorf("%w: %q is no object id", ErrObject, oid)
-		}
-	}
-	if r.plain() && len(oids) <= maxPlainBlobs {
-		done := 0
-		err := plainReader{r}.blobs(ctx, oids, max, func(oid string, content []byte, size int64) error {
-			done++
-			return fn(oid, content, size)
-		})
-		var s stop
-		if errors.As(err, &s) {
-			return s.error
-		}
-		if err == nil {
-			return nil
-		}
-		oids = oids[done:]
-	}
-	err := r.manyBlobs(ctx, oids, max, fn)
-	var s stop
-	if errors.As(err, &s) {
-		return s.error
-	}
-	return err
-}
-
-// manyBlobs reads here what is loose, and asks git for the rest.
-func (r *Repository) manyBlobs(ctx context.Context, oids []string, max int64, fn BlobFunc) error {
-	loose := r.looseBlobs(ctx, oids, max)
-	if len(loose) == 0 {
-		return gitReader{r}.blobs(ctx, oids, max, fn)
-	}
-	rest := make([]string, 0, len(oids))
-	for _, oid := range oids {
-		if _, here := loose[oid]; !here {
-			rest = append(rest, oid)
-		}
-	}
-	next := 0
-	giveLoose := func() error {
-		for ; next < len(oids); next++ {
-			b, here := loose[oids[next]]
-			if !here {
-				return nil
-			}
-			if err := fn(oids[next], b.content, b.size); err != nil {
-				return stop{err}
-			}
-		}
-		return nil
-	}
-	err := gitReader{r}.blobs(ctx, rest, max, func(oid string, content []byte, size int64) error {
-		if err := giveLoose(); err != nil {
-			return err
-		}
-		next++
-		return fn(oid, content, size)
-	})
-	if err != nil {
-		return err
-	}
-	return giveLoose()
+	s := r.OpenStore()
+	defer s.Close()
+	return s.Blobs(ctx, oids, max, func(b Blob) error { return fn(b.OID, b.Content, b.Size) })
 }
 
 // stop marks an error as the callback's own.

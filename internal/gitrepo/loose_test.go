@@ -53,7 +53,7 @@ func TestLooseBlobs(t *testing.T) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("read\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	loose := r.looseBlobs(t.Context(), oids, max)
+	loose := looseBlobs(t, r, oids, max)
 	if len(loose) != 19 {
 		t.Errorf("%d blobs are loose, want 19", len(loose))
 	}
@@ -85,7 +85,7 @@ func TestLooseBlobs(t *testing.T) {
 		if err := os.WriteFile(r.loosePath(some), []byte(content), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if b, found := r.looseBlobs(t.Context(), []string{some}, max)[some]; found {
+		if b, found := looseBlobs(t, r, []string{some}, max)[some]; found {
 			t.Errorf("%s is read as %+v", name, b)
 		}
 		if err := r.Blobs(t.Context(), oids, max, func(string, []byte, int64) error { return nil }); err == nil {
@@ -94,7 +94,21 @@ func TestLooseBlobs(t *testing.T) {
 	}
 }
 
-func otherThan(loose map[string]looseBlob, oid string) string {
+// looseBlobs are those of the blobs that are read from loose objects.
+func looseBlobs(t *testing.T, r *Repository, oids []string, max int64) map[string]localBlob {
+	t.Helper()
+	s := r.OpenStore()
+	defer s.Close()
+	found := map[string]localBlob{}
+	for i, b := range s.local(t.Context(), oids, max) {
+		if b.known && !b.packed {
+			found[oids[i]] = b
+		}
+	}
+	return found
+}
+
+func otherThan(loose map[string]localBlob, oid string) string {
 	for other, b := range loose {
 		if other != oid && b.content != nil {
 			return other

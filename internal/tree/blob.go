@@ -20,6 +20,8 @@ type blob struct {
 	repo *gitrepo.Repository
 	oid  string
 	size int64
+	// store reads the content where it is opened; nil if it has to be brought near.
+	store *gitrepo.Store
 
 	mu      sync.Mutex
 	content []byte // nil unless it is at hand
@@ -31,6 +33,9 @@ const (
 	maxLoaded   = 4 << 20  // the size up to which a content is read into memory
 	groupBytes  = 32 << 20 // what the contents of a group take in memory
 	groupLarger = 8        // how many larger ones are in a group, each read by a git of its own
+	// maxPacked is the size up to which a content is read out of a pack where it is
+	// opened: as many are in memory as are hashed at the same time.
+	maxPacked = 256 << 10
 )
 
 // Load calls use for files, by their places in the list, group by group: what
@@ -133,7 +138,7 @@ func planGroups(files []File) []group {
 	here := map[*blob]bool{}
 	for i, f := range files {
 		b := f.blob
-		if b == nil || b.keep || here[b] {
+		if b == nil || b.keep || b.store != nil || here[b] {
 			continue
 		}
 		if b.size <= maxLoaded && bytes+b.size > groupBytes || b.size > maxLoaded && larger == groupLarger {
@@ -162,6 +167,11 @@ func (b *blob) opener(name string) func() (digest.File, error) {
 		info := blobInfo{name: name, size: b.size}
 		if content != nil || b.size == 0 {
 			return memoryFile{content, info}, nil
+		}
+		if b.store != nil {
+			if content, release, err := b.store.OpenPacked(b.oid, b.size); err == nil {
+				return packedFile{memoryFile{content, info}, release}, nil
+			}
 		}
 		return &streamedFile{blob: b, info: info}, nil
 	}
@@ -218,6 +228,18 @@ func (m memoryFile) ReadAt(p []byte, off int64) (int, error) {
 
 func (m memoryFile) Stat() (fs.FileInfo, error) { return m.info, nil }
 func (memoryFile) Close() error                 { return nil }
+
+// packedFile is a blob out of a pack, in memory that others use after it.
+type packedFile struct {
+	memoryFile
+	release func()
+}
+
+// Close gives the memory back. It is called once.
+func (f packedFile) Close() error {
+	f.release()
+	return nil
+}
 
 // streamedFile is a blob that is read as git writes it out, and held in memory
 // by nobody. Reading from before where the last read ended starts over.

@@ -72,6 +72,9 @@ func openObjects(ctx context.Context, repo *gitrepo.Repository, commit, name str
 
 // close removes what was written for the tree.
 func (w *objects) close() error {
+	if w.tree.store != nil {
+		w.tree.store.Close()
+	}
 	if w.scratch == nil {
 		return nil
 	}
@@ -263,14 +266,18 @@ func (w *objects) readBlobs(ctx context.Context) error {
 	}
 	w.tree.Files = make([]File, 0, len(w.files))
 	kept := 0
-	return w.repo.Blobs(ctx, oids, lfs.MaxPointerSize-1, func(oid string, content []byte, size int64) error {
-		b := &blob{ctx: w.ctx, repo: w.repo, oid: oid, size: size}
-		if kept+len(content) <= maxKept && (content != nil || size == 0) {
-			b.content, b.keep = content, true
-			kept += len(content)
+	w.tree.store = w.repo.OpenStore()
+	return w.tree.store.Blobs(ctx, oids, lfs.MaxPointerSize-1, func(found gitrepo.Blob) error {
+		b := &blob{ctx: w.ctx, repo: w.repo, oid: found.OID, size: found.Size}
+		switch {
+		case kept+len(found.Content) <= maxKept && (found.Content != nil || found.Size == 0):
+			b.content, b.keep = found.Content, true
+			kept += len(found.Content)
+		case found.Packed && found.Size <= maxPacked:
+			b.store = w.tree.store
 		}
-		for i := first[oid]; i >= 0; i = next[i] {
-			w.addBlob(i, b, content)
+		for i := first[b.oid]; i >= 0; i = next[i] {
+			w.addBlob(i, b, found.Content)
 		}
 		return nil
 	})

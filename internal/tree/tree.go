@@ -115,6 +115,7 @@ type Tree struct {
 	access    root
 	closer    func() error           // for a tree of objects
 	repo      *gitrepo.Repository    // for a tree of objects
+	store     *gitrepo.Store         // for a tree of objects; nil if it has not read any
 	leftOut   func(path string) bool // by the rules of Options
 	signature string                 // the signature's path in the repository, "" if outside
 }

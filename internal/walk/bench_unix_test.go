@@ -5,6 +5,7 @@ package walk_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -57,16 +58,34 @@ var sizes = []int{10, 1000, 10_000}
 
 func BenchmarkStatus(b *testing.B) {
 	for _, n := range sizes {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			m := pointers(b, n)
-			measure(b, func() {
-				s, err := walk.Status(b.Context(), m.open(b, m.dir), walk.StatusOptions{Verify: walk.VerifyOptions{Policy: policy.Policy{Trust: m.trust}, Terminal: m.terminal}})
-				if err != nil || s.Signatures[0].Verdict.Outcome() != ui.OutcomeGood {
-					b.Fatalf("%+v, %v", s, err)
-				}
+		for kind, build := range map[string]func(testing.TB, int) *signed{"pointers": pointers, "plain": plainFiles} {
+			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
+				m := build(b, n)
+				measure(b, func() {
+					s, err := walk.Status(b.Context(), m.open(b, m.dir), walk.StatusOptions{Verify: walk.VerifyOptions{Policy: policy.Policy{Trust: m.trust}, Terminal: m.terminal}})
+					if err != nil || s.Signatures[0].Verdict.Outcome() != ui.OutcomeGood {
+						b.Fatalf("%+v, %v", s, err)
+					}
+				})
 			})
-		})
+		}
 	}
+}
+
+// plainFiles makes a repository with n files of 4 KiB that do not compress, and
+// signs it.
+func plainFiles(tb testing.TB, n int) *signed {
+	tb.Helper()
+	source := rand.NewChaCha8([32]byte{})
+	content := make([]byte, 4096)
+	files := map[string]string{".gitattributes": "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"}
+	for i := range n {
+		source.Read(content)
+		files[fmt.Sprintf("d%02d/f%05d.bin", i%50, i)] = string(content)
+	}
+	m := newSigned(tb, files, ".")
+	m.Git(m.dir, "repack", "-a", "-d", "-q")
+	return m
 }
 
 func BenchmarkCheckPush(b *testing.B) {

@@ -1,0 +1,196 @@
+package gitrepo
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo/gittest"
+)
+
+// packedRepository has one pack with blobs as a whole and a delta, and lists its
+// blobs by path.
+func packedRepository(t *testing.T) (s *gittest.Sandbox, r *Repository, oids map[string]string) {
+	t.Helper()
+	long := strings.Repeat("of this there are two, which differ in a word\n", 200)
+	s = gittest.New(t)
+	dir := s.Init("r", map[string]string{"empty": "", "small": "small\n", "long": long, "longer": long + "or two\n", "zeros": strings.Repeat("\x00", 1<<20)})
+	s.Git(dir, "repack", "-adqf")
+	r = openAt(t, dir)
+	entries, err := r.CommitEntries(t.Context(), "HEAD", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	oids = map[string]string{}
+	for _, e := range entries {
+		oids[e.Path] = e.OID
+	}
+	return s, r, oids
+}
+
+// packedPaths are those of the blobs that are read out of the pack, with the size
+// that was found, and their contents read on their own.
+func packedPaths(t *testing.T, r *Repository, oids map[string]string) string {
+	t.Helper()
+	s := r.OpenStore()
+	defer s.Close()
+	paths := slices.Sorted(maps.Keys(oids))
+	ids := make([]string, len(paths))
+	for i, path := range paths {
+		ids[i] = oids[path]
+	}
+	var found []string
+	for i, b := range s.local(t.Context(), ids, 100) {
+		if !b.packed || !b.known {
+			continue
+		}
+		found = append(found, fmt.Sprintf("%s:%d", paths[i], b.size))
+		content, release, err := s.OpenPacked(ids[i], b.size)
+		if err != nil {
+			t.Errorf("%s: %v", paths[i], err)
+			continue
+		}
+		want := gitBlob(t, r, ids[i])
+		if !bytes.Equal(content, want) || (b.content != nil) != (b.size <= 100) || b.content != nil && !bytes.Equal(b.content, want) {
+			t.Errorf("%s: read %q and %q, want %q", paths[i], content, b.content, want)
+		}
+		release()
+		if _, _, err := s.OpenPacked(ids[i], b.size+1); !errors.Is(err, ErrObject) {
+			t.Errorf("%s, of another size: %v", paths[i], err)
+		}
+	}
+	return strings.Join(found, " ")
+}
+
+func gitBlob(t *testing.T, r *Repository, oid string) (content []byte) {
+	t.Helper()
+	err := gitReader{r}.blobs(t.Context(), []string{oid}, 1<<30, func(_ string, b []byte, _ int64) error {
+		content = b
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// TestStoreOfPacks reads packs of several forms, and leaves deltas alone.
+func TestStoreOfPacks(t *testing.T) {
+	s, r, oids := packedRepository(t)
+	const all = "empty:0 longer:9207 small:6 zeros:1048576"
+	if got := packedPaths(t, r, oids); got != all {
+		t.Errorf("packed are %s\nwant %s", got, all)
+	}
+	dir := filepath.Join(r.CommonDir, "objects", "pack")
+	index := func(args ...string) {
+		t.Helper()
+		packs, err := filepath.Glob(filepath.Join(dir, "*.pack"))
+		if err != nil || len(packs) != 1 {
+			t.Fatal(packs, err)
+		}
+		if err := os.Remove(strings.TrimSuffix(packs[0], ".pack") + ".idx"); err != nil {
+			t.Fatal(err)
+		}
+		s.Git(r.Top, append(append([]string{"index-pack"}, args...), packs[0])...)
+	}
+	index("--index-version=2,0x10") // offsets in 64 bits
+	if got := packedPaths(t, r, oids); got != all {
+		t.Errorf("with large offsets, packed are %s\nwant %s", got, all)
+	}
+	index("--index-version=1")
+	if got := packedPaths(t, r, oids); got != "" {
+		t.Errorf("with an index of version 1, packed are %s", got)
+	}
+	index()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "x.idx"), 0o777), os.WriteFile(filepath.Join(dir, "y.idx"), []byte(indexMagic), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	if got := packedPaths(t, r, oids); got != all {
+		t.Errorf("beside indexes that are none, packed are %s\nwant %s", got, all)
+	}
+}
+
+// TestStoreOfDamagedPacks changes a pack byte by byte: what is read is right or
+// is not read.
+func TestStoreOfDamagedPacks(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("r", map[string]string{"a": "some text\n", "b": strings.Repeat("x", 300), "c": "another text\n"})
+	s.Git(dir, "repack", "-adqf")
+	r := openAt(t, dir)
+	entries, err := r.CommitEntries(t.Context(), "HEAD", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := map[string]string{}
+	var ids []string
+	for _, e := range entries {
+		right[e.OID] = string(gitBlob(t, r, e.OID))
+		ids = append(ids, e.OID)
+	}
+	files, err := filepath.Glob(filepath.Join(r.CommonDir, "objects", "pack", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := 0
+	for _, name := range files {
+		if ext := filepath.Ext(name); ext != ".pack" && ext != ".idx" {
+			continue
+		}
+		whole := readFile(t, name)
+		if err := os.Chmod(name, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		for i := range whole {
+			for _, damaged := range []string{whole[:i] + string(whole[i]^0x41) + whole[i+1:], whole[:i]} {
+				if len(damaged) < len(whole) && i%16 != 0 {
+					continue
+				}
+				if err := os.WriteFile(name, []byte(damaged), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				store := r.OpenStore()
+				for j, b := range store.local(t.Context(), ids, 200) {
+					if !b.known {
+						lost++
+						continue
+					}
+					if b.content != nil && string(b.content) != right[ids[j]] {
+						t.Errorf("%s, byte %d: read %q, want %q", filepath.Ext(name), i, b.content, right[ids[j]])
+					}
+					content, release, err := store.OpenPacked(ids[j], b.size)
+					if err == nil {
+						if string(content) != right[ids[j]] {
+							t.Errorf("%s, byte %d: opened %q, want %q", filepath.Ext(name), i, content, right[ids[j]])
+						}
+						release()
+					}
+				}
+				store.Close()
+			}
+		}
+		if err := os.WriteFile(name, []byte(whole), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lost == 0 {
+		t.Error("no damage was seen")
+	}
+}
+
+func FuzzPackedHeader(f *testing.F) {
+	f.Add([]byte{0x30})
+	f.Add([]byte{0xb5, 0x80, 0x01})
+	f.Add(bytes.Repeat([]byte{0xbf}, 12))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		size, n, ok := parsePackedHeader(b)
+		if ok && (size < 0 || n < 1 || n > len(b) || n > maxHeader) {
+			t.Errorf("%x: size %d in %d bytes", b, size, n)
+		}
+	})
+}
