@@ -57,21 +57,21 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 // snapshot finds what name is: a path wins over a repository id; nil means a
 // path that is no snapshot of a cache.
 func (o *options) snapshot(name string) (*hub.Snapshot, error) {
-	cache, err := hub.CacheDir(os.Getenv)
+	env, err := hub.FromEnvironment(os.Getenv)
 	if err != nil {
-		return nil, ui.Trouble("", "%w", err)
+		return nil, ui.Usage("", "%w", err)
 	}
 	if _, err := os.Stat(name); err == nil {
-		return hub.SnapshotOf(cache, name), nil
+		return hub.SnapshotOf(env.Cache, name), nil
 	}
-	t := hub.RepoType(o.repoType)
-	if t != hub.Model && t != hub.Dataset && t != hub.Space {
+	t, ok := hub.ParseRepoType(o.repoType)
+	if !ok {
 		return nil, ui.Usage("the types are model, dataset and space", "--repo-type %s: unknown type", ui.Quote(o.repoType))
 	}
 	if !hub.IsRepoID(name) {
 		return nil, ui.Usage("a repository id is org/name", "%s: neither a path nor a repository id", ui.Quote(name))
 	}
-	s, err := hub.FindSnapshot(cache, t, name, o.revision)
+	s, err := hub.FindSnapshot(env.Cache, hub.Repo{Type: t, ID: name}, o.revision)
 	switch {
 	case errors.Is(err, hub.ErrNotCached):
 		return nil, ui.Trouble("hf download "+name+" puts it there", "%w", err)
@@ -123,7 +123,7 @@ func signatures(dir string) ([]string, error) {
 // far as that can be told.
 func loadConfig(ctx context.Context, p *walk.Place, s *hub.Snapshot) (*cli.Config, error) {
 	if s != nil {
-		return cli.LoadConfigFor(ctx, nil, hub.URL(s.Type, s.ID))
+		return cli.LoadConfigFor(ctx, nil, s.URL())
 	}
 	return cli.LoadConfig(ctx, p.Repo)
 }

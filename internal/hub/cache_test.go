@@ -54,7 +54,7 @@ func TestFindSnapshot(t *testing.T) {
 		{"id with too many parts", hub.Model, "a/b/c", "main", "no repository id"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s, err := hub.FindSnapshot(dir, test.repoType, test.id, test.rev)
+			s, err := hub.FindSnapshot(dir, hub.Repo{Type: test.repoType, ID: test.id}, test.rev)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Fatalf("error %v, want one with %q", err, test.err)
@@ -70,7 +70,7 @@ func TestFindSnapshot(t *testing.T) {
 			}
 		})
 	}
-	if _, err := hub.FindSnapshot(dir, hub.Model, "org/other", "main"); !errors.Is(err, hub.ErrNotCached) {
+	if _, err := hub.FindSnapshot(dir, hub.Repo{Type: hub.Model, ID: "org/other"}, "main"); !errors.Is(err, hub.ErrNotCached) {
 		t.Errorf("error %v is not ErrNotCached", err)
 	}
 }
@@ -81,23 +81,6 @@ func TestSnapshotOfOtherFolders(t *testing.T) {
 		"/c/other--a--b/snapshots/" + commit, "/c/models--..--b/snapshots/" + commit} {
 		if s := hub.SnapshotOf(dir, path); s != nil {
 			t.Errorf("SnapshotOf(%q) = %+v, want nil", path, s)
-		}
-	}
-}
-
-func TestCacheDir(t *testing.T) {
-	for _, test := range []struct {
-		env  map[string]string
-		want string
-	}{
-		{map[string]string{"HF_HUB_CACHE": "/a", "HF_HOME": "/b"}, "/a"},
-		{map[string]string{"HUGGINGFACE_HUB_CACHE": "/c", "HF_HOME": "/b"}, "/c"},
-		{map[string]string{"HF_HOME": "/b", "XDG_CACHE_HOME": "/x"}, "/b/hub"},
-		{map[string]string{"XDG_CACHE_HOME": "/x"}, "/x/huggingface/hub"},
-	} {
-		got, err := hub.CacheDir(func(name string) string { return test.env[name] })
-		if err != nil || filepath.ToSlash(got) != test.want {
-			t.Errorf("%v: got %q, %v; want %q", test.env, got, err, test.want)
 		}
 	}
 }

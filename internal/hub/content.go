@@ -1,0 +1,246 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/plain"
+)
+
+// Content is a file as it arrives. A connection that breaks is made again, and
+// goes on where it broke; Read fails only after that did not help. Nothing of it
+// is checked but its length: whoever reads it has to hash it.
+type Content struct {
+	// Size is of the whole file in bytes, -1 where the server does not say it.
+	Size int64
+	// Offset is where the first byte to be read lies in the file: what was asked
+	// for, or 0 where the server sends the whole.
+	Offset int64
+	// ETag is the Hub's name for the content, and that of its blob in the cache: a
+	// SHA-256 in hex for files in LFS and Xet, else git's SHA-1 of the blob; or
+	// whatever the server says. It is "" where it says nothing.
+	ETag string
+
+	body   *watched
+	at     int64 // where the next byte lies in the file
+	client *Client
+	ctx    context.Context // of the call that opened it, under which it goes on
+	url    *url.URL
+	commit string
+	p      *patience
+	failed int // tries since the last byte
+	err    error
+}
+
+// Open asks for a file of a revision from offset on. ctx is that of the reading
+// as well. A server that does not know ranges, or has fewer bytes than offset,
+// sends the whole file, which Content.Offset tells.
+func (c *Client) Open(ctx context.Context, r Revision, path string, offset int64) (*Content, error) {
+	content, err := c.openContent(ctx, r, path, offset)
+	if err != nil {
+		return nil, fmt.Errorf("fetching %s of %s at %.12s: %w", plain.Quote(path), r.repo(), r.Commit, err)
+	}
+	return content, nil
+}
+
+func (c *Client) openContent(ctx context.Context, r Revision, path string, offset int64) (*Content, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	if offset < 0 {
+		return nil, fmt.Errorf("no offset of a file: %d", offset)
+	}
+	parts := strings.Split(path, "/")
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	u, err := c.at("/" + r.repo().String() + "/resolve/" + r.Commit + "/" + strings.Join(parts, "/"))
+	if err != nil {
+		return nil, err
+	}
+	content := &Content{client: c, ctx: ctx, url: u, commit: r.Commit, p: newPatience(c)}
+	return content, content.p.try(ctx, func() error { return content.open(offset) })
+}
+
+// open makes the request, and takes what the answer says of the file.
+func (f *Content) open(offset int64) error {
+	header := http.Header{"Accept-Encoding": {"identity"}} // else lengths and ranges would be of something else
+	if offset > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	}
+	x, err := f.client.send(f.ctx, f.url, header, true)
+	if err != nil {
+		return err
+	}
+	if x.StatusCode == http.StatusRequestedRangeNotSatisfiable && offset > 0 {
+		x.body.Close()
+		if isWhole(x.Header.Get("Content-Range"), offset) {
+			f.body, f.at, f.Offset, f.Size, f.ETag = nil, offset, offset, offset, x.etag
+			return nil
+		}
+		return f.open(0)
+	}
+	if err := f.take(x, offset); err != nil {
+		x.body.Close()
+		return fmt.Errorf("%s: %w", address(x.url), err)
+	}
+	return nil
+}
+
+// take checks the answer's header.
+func (f *Content) take(x *exchange, offset int64) error {
+	if x.StatusCode != http.StatusOK && x.StatusCode != http.StatusPartialContent {
+		return &retryable{f.client.failure(x.Response, x.atHome), x.StatusCode, x.Header}
+	}
+	if got := x.Header.Get("X-Repo-Commit"); x.atHome && got != "" && got != f.commit {
+		return fmt.Errorf("the file is of commit %s, expected %s", plain.Quote(got), f.commit)
+	}
+	size := x.ContentLength
+	if x.StatusCode == http.StatusOK {
+		offset = 0
+		if size < 0 {
+			size = x.size
+		}
+	} else {
+		var err error
+		if size, err = checkRange(x.Header.Get("Content-Range"), offset, x.ContentLength); err != nil {
+			return err
+		}
+	}
+	f.body, f.at, f.Offset, f.Size, f.ETag = x.body, offset, offset, size, x.etag
+	return nil
+}
+
+var (
+	contentRange = regexp.MustCompile(`^bytes ([0-9]+)-([0-9]+)/([0-9]+)$`)
+	wholeRange   = regexp.MustCompile(`^bytes \*/([0-9]+)$`)
+)
+
+// checkRange checks that a part of a file is the one asked for, from offset to
+// the end, and returns the size of the whole.
+func checkRange(s string, offset, length int64) (int64, error) {
+	if m := contentRange.FindStringSubmatch(s); m != nil {
+		start, ok1 := parseSize(m[1])
+		end, ok2 := parseSize(m[2])
+		size, ok3 := parseSize(m[3])
+		if ok1 && ok2 && ok3 && offset > 0 && start == offset && end >= start && end == size-1 && (length < 0 || length == size-start) {
+			return size, nil
+		}
+	}
+	return 0, fmt.Errorf("the server sends the range %s in %d bytes, expected what follows byte %d", plain.Quote(s), length, offset)
+}
+
+// isWhole says whether a server that has nothing to send from offset on says that
+// the file ends there.
+func isWhole(s string, offset int64) bool {
+	m := wholeRange.FindStringSubmatch(s)
+	if m == nil {
+		return false
+	}
+	n, ok := parseSize(m[1])
+	return ok && n == offset
+}
+
+func parseSize(s string) (int64, bool) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	return int64(n), err == nil
+}
+
+// Read implements io.Reader.
+func (f *Content) Read(p []byte) (int, error) {
+	for f.err == nil && len(p) > 0 {
+		if f.body == nil {
+			return 0, io.EOF // it was opened at its end
+		}
+		n, err := f.body.Read(p)
+		f.at += int64(n)
+		if err == io.EOF && f.at < f.Size {
+			err = &broken{io.ErrUnexpectedEOF}
+		}
+		if n > 0 {
+			f.failed = 0
+		}
+		switch {
+		case err == io.EOF:
+			f.err = err
+		case err != nil:
+			f.err = f.resume(err)
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return 0, f.err
+}
+
+// resume goes on after a connection broke because of cause.
+func (f *Content) resume(cause error) error {
+	f.body.Close()
+	whole := &Content{client: f.client, ctx: f.ctx, url: f.url, commit: f.commit}
+	for f.ctx.Err() == nil {
+		f.failed++
+		if err := f.p.wait(f.ctx, cause, f.failed); err != nil {
+			return fmt.Errorf("%s: after %d bytes: %w", address(f.url), f.at, err)
+		}
+		if cause = whole.open(f.at); cause == nil {
+			cause = whole.skip(f.at)
+		}
+		if cause == nil {
+			return f.follow(whole)
+		}
+	}
+	return fmt.Errorf("%s: after %d bytes: %w", address(f.url), f.at, context.Cause(f.ctx))
+}
+
+// skip reads up to where a file that had to be sent from its beginning goes on.
+func (f *Content) skip(to int64) error {
+	if f.at == to {
+		return nil
+	}
+	_, err := io.CopyN(io.Discard, f.body, to-f.at)
+	if err != nil {
+		f.body.Close()
+	}
+	if err == io.EOF {
+		return &broken{io.ErrUnexpectedEOF}
+	}
+	f.at = to
+	return err
+}
+
+var errChanged = errors.New("the file is another one now, by its size or its ETag")
+
+// follow goes on with a newly opened file, if it is the same.
+func (f *Content) follow(next *Content) error {
+	f.body = next.body
+	if f.Size >= 0 && next.Size != f.Size || next.ETag != f.ETag {
+		return fmt.Errorf("%s: after %d bytes: %w", address(f.url), f.at, errChanged)
+	}
+	return nil
+}
+
+// Close implements io.Closer.
+func (f *Content) Close() error {
+	if f.err == nil {
+		f.err = errClosed
+	}
+	if f.body == nil {
+		return nil
+	}
+	return f.body.Close()
+}
+
+var errClosed = errors.New("the file has been closed")
