@@ -28,29 +28,37 @@ type Content struct {
 	// whatever the server says. It is "" where it says nothing.
 	ETag string
 
-	body   *watched
-	at     int64 // where the next byte lies in the file
-	client *Client
-	ctx    context.Context // of the call that opened it, under which it goes on
-	url    *url.URL
-	commit string
-	p      *patience
-	failed int // tries since the last byte
-	err    error
+	client   *Client
+	ctx      context.Context // of the call that opened it, under which it goes on
+	doing    string
+	url      *url.URL
+	commit   string
+	patience *patience
+
+	body   *watched // nil where there is nothing to read
+	at     int64    // where the next byte lies in the file
+	failed int      // tries since the last byte
+	err    error    // of Read, from now on
 }
 
 // Open asks for a file of a revision from offset on. ctx is that of the reading
 // as well. A server that does not know ranges, or has fewer bytes than offset,
 // sends the whole file, which Content.Offset tells.
 func (c *Client) Open(ctx context.Context, r Revision, path string, offset int64) (*Content, error) {
-	content, err := c.openContent(ctx, r, path, offset)
+	doing := fmt.Sprintf("fetching %s of %s at %.12s", plain.Quote(path), r.repo(), r.Commit)
+	u, err := c.fileURL(r, path, offset)
 	if err != nil {
-		return nil, fmt.Errorf("fetching %s of %s at %.12s: %w", plain.Quote(path), r.repo(), r.Commit, err)
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
-	return content, nil
+	f := &Content{client: c, ctx: ctx, doing: doing, url: u, commit: r.Commit, patience: newPatience(c)}
+	if err := f.patience.try(ctx, func() error { return f.open(offset) }); err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return f, nil
 }
 
-func (c *Client) openContent(ctx context.Context, r Revision, path string, offset int64) (*Content, error) {
+// fileURL is where the endpoint has a file.
+func (c *Client) fileURL(r Revision, path string, offset int64) (*url.URL, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -64,12 +72,7 @@ func (c *Client) openContent(ctx context.Context, r Revision, path string, offse
 	for i := range parts {
 		parts[i] = url.PathEscape(parts[i])
 	}
-	u, err := c.at("/" + r.repo().String() + "/resolve/" + r.Commit + "/" + strings.Join(parts, "/"))
-	if err != nil {
-		return nil, err
-	}
-	content := &Content{client: c, ctx: ctx, url: u, commit: r.Commit, p: newPatience(c)}
-	return content, content.p.try(ctx, func() error { return content.open(offset) })
+	return c.at("/" + r.repo().String() + "/resolve/" + r.Commit + "/" + strings.Join(parts, "/"))
 }
 
 // open makes the request, and takes what the answer says of the file.
@@ -102,8 +105,8 @@ func (f *Content) take(x *exchange, offset int64) error {
 	if x.StatusCode != http.StatusOK && x.StatusCode != http.StatusPartialContent {
 		return &retryable{f.client.failure(x.Response, x.atHome), x.StatusCode, x.Header}
 	}
-	if got := x.Header.Get("X-Repo-Commit"); x.atHome && got != "" && got != f.commit {
-		return fmt.Errorf("the file is of commit %s, expected %s", plain.Quote(got), f.commit)
+	if x.commit != "" && x.commit != f.commit {
+		return fmt.Errorf("the file is of commit %s, expected %s", plain.Quote(x.commit), f.commit)
 	}
 	size := x.ContentLength
 	if x.StatusCode == http.StatusOK {
@@ -160,50 +163,59 @@ func parseSize(s string) (int64, bool) {
 func (f *Content) Read(p []byte) (int, error) {
 	for f.err == nil && len(p) > 0 {
 		if f.body == nil {
-			return 0, io.EOF // it was opened at its end
+			f.err = io.EOF
+			break
 		}
 		n, err := f.body.Read(p)
 		f.at += int64(n)
-		if err == io.EOF && f.at < f.Size {
-			err = &broken{io.ErrUnexpectedEOF}
-		}
 		if n > 0 {
 			f.failed = 0
 		}
-		switch {
-		case err == io.EOF:
-			f.err = err
-		case err != nil:
-			f.err = f.resume(err)
-		}
+		f.err = f.judge(err)
 		if n > 0 {
 			return n, nil
 		}
 	}
-	if len(p) == 0 {
-		return 0, nil
-	}
 	return 0, f.err
+}
+
+// judge is what becomes of an error of the body, or of none.
+func (f *Content) judge(err error) error {
+	switch {
+	case f.Size >= 0 && f.at > f.Size:
+		return fmt.Errorf("%s: it goes on after the %d bytes that it should have", f.doing, f.Size)
+	case err == io.EOF && f.at < f.Size:
+		return f.resume(&broken{io.ErrUnexpectedEOF})
+	case err == nil || err == io.EOF:
+		return err
+	}
+	return f.resume(err)
 }
 
 // resume goes on after a connection broke because of cause.
 func (f *Content) resume(cause error) error {
 	f.body.Close()
-	whole := &Content{client: f.client, ctx: f.ctx, url: f.url, commit: f.commit}
-	for f.ctx.Err() == nil {
+	next := &Content{client: f.client, ctx: f.ctx, url: f.url, commit: f.commit}
+	for cause != nil && f.ctx.Err() == nil {
 		f.failed++
-		if err := f.p.wait(f.ctx, cause, f.failed); err != nil {
-			return fmt.Errorf("%s: after %d bytes: %w", address(f.url), f.at, err)
+		if err := f.patience.wait(f.ctx, cause, f.failed); err != nil {
+			return fmt.Errorf("%s: broken off at byte %d: %w", f.doing, f.at, err)
 		}
-		if cause = whole.open(f.at); cause == nil {
-			cause = whole.skip(f.at)
-		}
-		if cause == nil {
-			return f.follow(whole)
+		if cause = next.open(f.at); cause == nil {
+			cause = next.skip(f.at)
 		}
 	}
-	return fmt.Errorf("%s: after %d bytes: %w", address(f.url), f.at, context.Cause(f.ctx))
+	if cause != nil {
+		return fmt.Errorf("%s: broken off at byte %d: %w", f.doing, f.at, f.ctx.Err())
+	}
+	f.body = next.body
+	if next.ETag != f.ETag || f.Size >= 0 && next.Size != f.Size {
+		return fmt.Errorf("%s: broken off at byte %d: %w", f.doing, f.at, errChanged)
+	}
+	return nil
 }
+
+var errChanged = errors.New("the file that could be gone on with has another size or ETag")
 
 // skip reads up to where a file that had to be sent from its beginning goes on.
 func (f *Content) skip(to int64) error {
@@ -219,17 +231,6 @@ func (f *Content) skip(to int64) error {
 	}
 	f.at = to
 	return err
-}
-
-var errChanged = errors.New("the file is another one now, by its size or its ETag")
-
-// follow goes on with a newly opened file, if it is the same.
-func (f *Content) follow(next *Content) error {
-	f.body = next.body
-	if f.Size >= 0 && next.Size != f.Size || next.ETag != f.ETag {
-		return fmt.Errorf("%s: after %d bytes: %w", address(f.url), f.at, errChanged)
-	}
-	return nil
 }
 
 // Close implements io.Closer.

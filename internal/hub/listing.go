@@ -33,7 +33,7 @@ type Entry struct {
 
 // What is taken of a listing. The Hub advises to stay below 100,000 files.
 const (
-	maxEntries      = 250_000
+	maxEntries      = 500_000   // files and folders
 	maxListing      = 256 << 20 // bytes of all its pages
 	maxPages        = 10_000
 	maxPath         = 4096 // bytes
@@ -146,6 +146,9 @@ func (l *listing) addElement(e *listed) error {
 	if _, again := l.seen[e.Path]; again {
 		return errors.New("the path is listed twice")
 	}
+	if len(l.seen) == maxEntries {
+		return fmt.Errorf("more than %d files and folders", maxEntries)
+	}
 	switch e.Type {
 	case "directory":
 		l.seen[e.Path] = false
@@ -155,9 +158,6 @@ func (l *listing) addElement(e *listed) error {
 		return fmt.Errorf("neither a file nor a folder, but %s", plain.Quote(e.Type))
 	}
 	l.seen[e.Path] = true
-	if len(l.entries) == maxEntries {
-		return fmt.Errorf("more than %d files", maxEntries)
-	}
 	entry, err := e.entry()
 	l.entries = append(l.entries, entry)
 	return err

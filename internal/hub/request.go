@@ -21,6 +21,9 @@ const (
 	maxAnswering = 5 * time.Minute
 )
 
+// maxFinish is how much of an unwanted answer is read, in bytes.
+const maxFinish = 2 << 10
+
 var (
 	errIdle = fmt.Errorf("nothing came for %s", maxIdle)
 	errSlow = fmt.Errorf("the answer did not arrive within %s", maxAnswering)
@@ -31,6 +34,7 @@ type exchange struct {
 	*http.Response
 	url    *url.URL // where the answer came from
 	etag   string   // what the endpoint called the file
+	commit string   // which commit it said that the file is of
 	size   int64    // how large it said that the file is; -1
 	atHome bool     // the answer is the endpoint's own
 	body   *watched // Response.Body, under the watch for silence
@@ -51,7 +55,7 @@ func (c *Client) send(ctx context.Context, u *url.URL, header http.Header, conte
 		if !isRedirect(x.StatusCode) {
 			return x, nil
 		}
-		x.body.Close()
+		x.body.finish()
 		next, err := c.redirect(x, contents)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", address(x.url), err)
@@ -108,6 +112,9 @@ func (x *exchange) describe() {
 	}
 	if n, ok := parseSize(x.Header.Get("X-Linked-Size")); ok {
 		x.size = n
+	}
+	if c := x.Header.Get("X-Repo-Commit"); c != "" {
+		x.commit = c
 	}
 }
 
@@ -167,6 +174,13 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// finish closes a body of which nothing is wanted, after reading it where that is
+// little: the connection can then be taken again.
+func (w *watched) finish() {
+	_, _ = io.CopyN(io.Discard, w, maxFinish)
+	w.Close()
+}
+
 func (w *watched) Close() error {
 	w.silence.Stop()
 	w.cancel(nil)
@@ -175,10 +189,13 @@ func (w *watched) Close() error {
 
 // because is why a connection failed: the end of its context, where that is the reason.
 func because(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	switch c := context.Cause(ctx); c {
+	case nil:
+		return &broken{cause(err)}
+	case errIdle, errSlow:
+		return c
 	}
-	return &broken{cause(err)}
+	return ctx.Err()
 }
 
 // answer is what the API said.
