@@ -13,6 +13,7 @@
 package digest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -81,7 +82,7 @@ type Item struct {
 
 // length is the number of bytes that the item is expected to cover, as far as
 // it can be told before the file is opened. It only orders the work.
-func (it Item) length() int64 {
+func (it *Item) length() int64 {
 	if it.Length >= 0 {
 		return it.Length
 	}
@@ -133,8 +134,8 @@ func (h Hasher) report(p Progress) {
 // announce makes the first report.
 func (h Hasher) announce(items []Item) {
 	p := Progress{ExpectedItems: len(items)}
-	for _, it := range items {
-		p.ExpectedBytes += it.length()
+	for i := range items {
+		p.ExpectedBytes += items[i].length()
 	}
 	h.report(p)
 }
@@ -160,8 +161,8 @@ func (h Hasher) Sum(ctx context.Context, items []Item) ([]Result, error) {
 	var b *backend
 	if h.Algorithm == SHA256 {
 		var work int64
-		for _, it := range items {
-			work += it.length()
+		for i := range items {
+			work += items[i].length()
 		}
 		var err error
 		if b, err = choose(h.Backend, work); err != nil {
@@ -206,15 +207,11 @@ func largestFirst(items []Item) []int {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		la, lb := items[a].length(), items[b].length()
-		switch {
-		case la > lb:
-			return -1
-		case la < lb:
-			return 1
-		}
-		return 0
-	})
+	sortLargestFirst(order, items)
 	return order
+}
+
+// sortLargestFirst does so with the indices of some of the items.
+func sortLargestFirst(order []int, items []Item) {
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(items[b].length(), items[a].length()) })
 }

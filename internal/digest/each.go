@@ -32,7 +32,7 @@ func (h Hasher) sumEach(ctx context.Context, items []Item, results []Result) {
 }
 
 func (h Hasher) sumOne(ctx context.Context, it Item, buf []byte, cores chan struct{}) Result {
-	src, err := openSource(it)
+	src, err := openSource(&it)
 	if err != nil {
 		return Result{Err: err}
 	}

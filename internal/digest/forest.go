@@ -90,7 +90,7 @@ func (f *forest) take() (*fileTree, int64) {
 			f.queue = f.queue[1:]
 			f.opening++
 			f.mu.Unlock()
-			t, err := openTree(f.items[i], &f.results[i])
+			t, err := openTree(&f.items[i], &f.results[i])
 			f.mu.Lock()
 			f.opening--
 			f.changed.Broadcast()
@@ -150,7 +150,7 @@ type fileTree struct {
 	last    guts.Node // of the last piece
 }
 
-func openTree(it Item, result *Result) (*fileTree, error) {
+func openTree(it *Item, result *Result) (*fileTree, error) {
 	src, err := openSource(it)
 	if err != nil {
 		return nil, err

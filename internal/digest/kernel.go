@@ -103,9 +103,8 @@ func pad(last []byte, total int64) []byte {
 	return last
 }
 
-// sum is the digest that a final state stands for.
-func sum(s *state) []byte {
-	d := make([]byte, 0, sha256.Size)
+// appendSum appends the digest that a final state stands for.
+func appendSum(d []byte, s *state) []byte {
 	for _, w := range s {
 		d = binary.BigEndian.AppendUint32(d, w)
 	}

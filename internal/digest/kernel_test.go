@@ -57,7 +57,7 @@ func drive(k *kernel, contents [][]byte, r *rand.Rand) [][]byte {
 		use.run(&l, messages, n)
 		for i := c - 1; i >= 0; i-- {
 			if jobs[i].m.data = messages[i].data; len(messages[i].data) == 0 {
-				sums[jobs[i].index] = sum(jobs[i].m.state)
+				sums[jobs[i].index] = appendSum(nil, jobs[i].m.state)
 				jobs = append(jobs[:i], jobs[i+1:]...)
 			}
 		}

@@ -178,3 +178,47 @@ func TestWaitingIsIdle(t *testing.T) {
 		}
 	}
 }
+
+// A small file that is slow to read holds up those of its batch at most, however
+// many there are.
+func TestSlowSmallFilesHoldUpFew(t *testing.T) {
+	const slow, all = 10, 5000
+	for _, cores := range []int{1, 2} {
+		var s simulation
+		for i := range all {
+			read := time.Duration(0)
+			if i%(all/slow) == 0 {
+				read = time.Hour * (64 << 10) / 4096
+			}
+			s.add(1, 4096, read)
+		}
+		s.run(t, cores)
+		late := 0
+		for _, opened := range s.opened {
+			if opened > time.Second {
+				late++
+			}
+		}
+		if late > slow*batchItems {
+			t.Errorf("%d cores: %d files waited for %d slow ones", cores, late, slow)
+		}
+		if s.end > 2*time.Hour {
+			t.Errorf("%d cores: all took %v, and a slow file takes an hour", cores, s.end)
+		}
+	}
+}
+
+// Small files fill the lanes of all cores, and hash on no more cores than they are
+// given.
+func TestSmallFilesShareTheCores(t *testing.T) {
+	const files, size = 4000, 16 << 10
+	for _, cores := range []int{1, 2, 4} {
+		var s simulation
+		s.add(files, size, 0)
+		s.run(t, cores)
+		alone := float64(alone(files*size)) / float64(cores)
+		if gain := alone / float64(s.end); gain < 1.8 || gain > 2.5 { // x4 is 2.5 times as fast, and lanes of batches stand empty at times
+			t.Errorf("%d cores: %.2f times as fast as a file a core", cores, gain)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func TestLostPageInEveryLane(t *testing.T) {
 				if st.rest == nil {
 					t.Skip("this kernel cannot populate a mapping")
 				}
-				st.chunk = chunk{mapping: m, segments: []segment{{data: st.rest, item: i, last: true, total: minWindow}}}
+				st.chunk = chunk{mapping: m, data: st.rest, item: i, last: true, total: minWindow}
 				w.running = append(w.running, st)
 				w.messages = append(w.messages, message{&st.state, st.rest})
 				paths = append(paths, path)

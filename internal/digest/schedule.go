@@ -14,6 +14,7 @@ import (
 // streams in the lanes of one kernel. A stream goes on with the next item when
 // one ends, the largest first, so lanes stay full; when no items are left,
 // streams move from workers with many to workers with few, so cores stay busy.
+// Small items are not for streams: see crowd.
 type board struct {
 	hasher  Hasher
 	backend *backend
@@ -22,12 +23,13 @@ type board struct {
 	workers []*worker
 	ctx     context.Context
 
+	crowd crowd
+
 	bufferSize, buffers int   // of each stream
-	small               int64 // items up to this size share chunks
 	window              int64 // bytes of a file that are mapped at a time, 0 for none
 
 	mu    sync.Mutex
-	queue []int // indices of items, the largest first
+	queue []int // indices of items for streams, the largest first
 	rank  []int // place of each item in the queue as it was
 	// drained says that the queue is empty.
 	drained atomic.Bool
@@ -58,22 +60,31 @@ const (
 	pageSize = 16 << 10
 	// maxStreams bounds the goroutines and open files.
 	maxStreams = 512
-	// maxBatch is the most small items that a stream takes at once.
-	maxBatch = 64
 )
 
 func newBoard(ctx context.Context, h Hasher, b *backend, items []Item, results []Result) *board {
-	d := &board{hasher: h, backend: b, items: items, results: results, ctx: ctx, queue: largestFirst(items)}
+	d := &board{hasher: h, backend: b, items: items, results: results, ctx: ctx}
+	d.crowd.board = d
+	for i := range items {
+		d.unhashed.Add(items[i].length())
+		if items[i].small() {
+			d.crowd.queue = append(d.crowd.queue, i)
+		} else {
+			d.queue = append(d.queue, i)
+		}
+	}
+	sortLargestFirst(d.queue, items)
 	d.rank = make([]int, len(items))
 	for place, i := range d.queue {
 		d.rank[i] = place
-		d.unhashed.Add(items[i].length())
 	}
+	d.drained.Store(len(d.queue) == 0)
 	workers := max(1, min(h.Threads, len(items)))
-	streams := d.dimension(workers)
 	for range workers {
 		d.workers = append(d.workers, newWorker(d))
 	}
+	d.crowd.most = min(maxCrowd, workers*coreReaders)
+	streams := d.dimension(workers)
 	d.streams.Store(int64(streams))
 	for i := range streams {
 		w := d.workers[i%workers]
@@ -90,7 +101,7 @@ func (d *board) dimension(workers int) (streams int) {
 	// More streams than lanes, so that there is a choice and one can be late, but
 	// with many cores fewer, if that leaves room for windows.
 	lanes := d.backend.lanes()
-	with := func(more int) int { return min(len(d.items), maxStreams, workers*(lanes+min(lanes, more))) }
+	with := func(more int) int { return min(len(d.queue), maxStreams, workers*(lanes+min(lanes, more))) }
 	fits := func(streams int) bool { return streams*2*minWindow <= mapped }
 	streams = with(6)
 	for more := 5; more > 0 && !fits(streams) && fits(with(1)); more-- {
@@ -103,7 +114,6 @@ func (d *board) dimension(workers int) (streams int) {
 	for d.bufferSize > smallBuffer && streams*d.buffers*d.bufferSize > memory {
 		d.bufferSize /= 2
 	}
-	d.small = int64(d.bufferSize / 2)
 	if w := mapped / (max(1, streams) * d.buffers) / pageSize * pageSize; w >= minWindow {
 		d.window = int64(min(w, maxWindow))
 	}
@@ -119,7 +129,8 @@ func (d *board) run() {
 	// Dealt out in turns, the largest items come first on every worker.
 	for i := range int(d.streams.Load()) {
 		w := d.workers[i%len(d.workers)]
-		go w.streams[i/len(d.workers)].read(d.ctx, d.take(nil))
+		first, ok := d.take()
+		go w.streams[i/len(d.workers)].read(d.ctx, first, ok)
 	}
 	var wg sync.WaitGroup
 	for _, w := range d.workers {
@@ -132,34 +143,27 @@ func (d *board) run() {
 			go st.drain()
 		}
 	}
+	d.crowd.running.Wait()
 }
 
-// take appends the next items that a stream shall read: one, or several small
-// ones, but never so many that other streams go without.
-func (d *board) take(to []int) []int {
+// take is the next item that a stream shall read; ok says whether there is one.
+func (d *board) take() (i int, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var bytes int64
-	fair := 1 + len(d.queue)/int(2*max(1, d.streams.Load()))
-	for len(d.queue) > 0 && len(to) < min(fair, maxBatch) {
-		i := d.queue[0]
-		n := d.items[i].length()
-		if len(to) > 0 && bytes+n > int64(d.bufferSize) {
-			break
-		}
-		to, bytes, d.queue = append(to, i), bytes+n, d.queue[1:]
+	if len(d.queue) > 0 {
+		i, ok, d.queue = d.queue[0], true, d.queue[1:]
 	}
 	if len(d.queue) == 0 {
 		d.drained.Store(true)
 	}
-	return to
+	return i, ok
 }
 
-// hashed is told of each segment that has been hashed.
-func (d *board) hashed(s *segment) {
-	d.unhashed.Add(-s.bytes)
-	p := Progress{Bytes: s.bytes}
-	if s.last {
+// hashed is told of each chunk that has been hashed.
+func (d *board) hashed(c *chunk) {
+	d.unhashed.Add(-c.bytes)
+	p := Progress{Bytes: c.bytes}
+	if c.last {
 		p.Items = 1
 	}
 	d.hasher.report(p)

@@ -78,7 +78,7 @@ func TestSlowReadStallsNobody(t *testing.T) {
 func TestDimensions(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 4, 8, 16, 64, 1000} {
 		for _, lanes := range []int{1, 2, 4, 10} {
-			d := &board{backend: &backend{kernels: []*kernel{{fast: lanes}}}, items: make([]Item, 10_000)}
+			d := &board{backend: &backend{kernels: []*kernel{{fast: lanes}}}, queue: make([]int, 10_000)}
 			streams := d.dimension(workers)
 			if streams < min(maxStreams, workers*lanes) || streams > maxStreams {
 				t.Errorf("%d workers of %d lanes: %d streams", workers, lanes, streams)

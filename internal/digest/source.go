@@ -10,14 +10,14 @@ import (
 // source is the open file of an Item, held to what was known of it when it was
 // opened.
 type source struct {
-	item     Item
+	item     *Item
 	file     File
 	before   fs.FileInfo
 	pos, end int64 // what is left to read
 }
 
 // openSource opens an item's file and sees that it has the expected size.
-func openSource(it Item) (*source, error) {
+func openSource(it *Item) (*source, error) {
 	f, err := it.Open()
 	if err != nil {
 		return nil, err
@@ -79,3 +79,17 @@ func (s *source) unchanged() error {
 }
 
 func (s *source) close() { s.file.Close() }
+
+// readWhole reads an item that there is room for in p.
+func (it *Item) readWhole(p []byte) (int, error) {
+	src, err := openSource(it)
+	if err != nil {
+		return 0, err
+	}
+	defer src.close()
+	n, err := src.next(p)
+	if err == nil {
+		err = src.unchanged()
+	}
+	return n, err
+}

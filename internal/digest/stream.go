@@ -17,46 +17,38 @@ type stream struct {
 	owner atomic.Pointer[worker]
 
 	// The rest belongs to the worker that owns the stream.
-	chunk   chunk
-	segment int    // of the chunk
-	rest    []byte // of the segment
-	state   state  // of the segment's message
-	late    bool   // the last read took too long to be waited for
-	broken  error  // of the segment's message: its bytes went away
+	chunk  chunk
+	rest   []byte // of the chunk
+	state  state  // of the chunk's message
+	late   bool   // the last read took too long to be waited for
+	broken error  // of the chunk's message: its bytes went away
 }
 
-// chunk is a buffer with what was read into it, or a window of a mapped file,
-// which is its only segment.
+// chunk is bytes of one item, a whole number of blocks: in a buffer into which
+// they were read, or in a window of a mapped file. The last one of an item ends in
+// the padding of SHA-256.
 type chunk struct {
-	buf      []byte
-	mapping  *mapping // nil for a buffer
-	segments []segment
-}
-
-// release lets go of the bytes, and of files that are looked at no more.
-func (c *chunk) release() {
-	if c.mapping != nil {
-		c.mapping.release(c.segments[0].data)
-	}
-	for _, seg := range c.segments {
-		if seg.source != nil {
-			seg.source.close()
-		}
-	}
-}
-
-// segment is bytes of one item in a chunk, a whole number of blocks. The last
-// one of an item ends in the padding of SHA-256.
-type segment struct {
-	data        []byte
+	buf         []byte
+	mapping     *mapping // nil for a buffer
+	data        []byte   // nil if there is no chunk
 	item        int
 	first, last bool
 	bytes       int64 // of the file
 	after       int64 // bytes of the item to come after these
 	total       int64 // bytes of the item
-	// source is set in the last segment of an item that was mapped: its bytes
-	// are taken from the file as they are hashed, and it may change until then.
+	// source is set in the last chunk of an item that was mapped: its bytes are
+	// taken from the file as they are hashed, and it may change until then.
 	source *source
+}
+
+// release lets go of the bytes, and of a file that is looked at no more.
+func (c *chunk) release() {
+	if c.mapping != nil {
+		c.mapping.release(c.data)
+	}
+	if c.source != nil {
+		c.source.close()
+	}
 }
 
 // tailRoom is what every buffer has beyond its size, for the padding of a
@@ -82,43 +74,28 @@ func (st *stream) ready() (ready, ended bool) {
 		if !ok {
 			return false, true
 		}
-		st.chunk, st.segment, st.late = c, 0, false
-		st.begin()
+		if c.first {
+			st.state, st.broken = initial, nil
+		}
+		st.chunk, st.rest, st.late = c, c.data, false
 		return true, false
 	default:
 		return false, false
 	}
 }
 
-// begin turns to the current segment.
-func (st *stream) begin() {
-	seg := st.current()
-	if seg.first {
-		st.state, st.broken = initial, nil
-	}
-	st.rest = seg.data
-}
-
-// current is the segment that rest is of.
-func (st *stream) current() *segment { return &st.chunk.segments[st.segment] }
-
 // left is how many bytes of the current item are still to be hashed.
-func (st *stream) left() int64 { return int64(len(st.rest)) + st.current().after }
+func (st *stream) left() int64 { return int64(len(st.rest)) + st.chunk.after }
 
-// advance notes that all but rest of the segment has been hashed. At the end of
-// a message it leaves the digest; at the end of a chunk it gives the buffer back.
+// advance notes that all but rest of the chunk has been hashed. At its end it gives
+// the buffer back, and at the end of a message it leaves the digest.
 func (st *stream) advance(rest []byte) {
 	if st.rest = rest; len(rest) > 0 {
 		return
 	}
-	seg := st.current()
-	st.board.hashed(seg)
-	if seg.last {
-		st.board.results[seg.item] = st.result(seg)
-	}
-	if st.segment++; st.segment < len(st.chunk.segments) {
-		st.begin()
-		return
+	st.board.hashed(&st.chunk)
+	if st.chunk.last {
+		st.board.results[st.chunk.item] = st.result()
 	}
 	st.rest = nil
 	st.chunk.release()
@@ -126,24 +103,23 @@ func (st *stream) advance(rest []byte) {
 	st.chunk = chunk{}
 }
 
-// result is what became of the item of a last segment.
-func (st *stream) result(seg *segment) Result {
-	if st.broken == nil && seg.source != nil {
-		st.broken = seg.source.unchanged()
+// result is what became of the item of a last chunk.
+func (st *stream) result() Result {
+	if st.broken == nil && st.chunk.source != nil {
+		st.broken = st.chunk.source.unchanged()
 	}
 	if st.broken != nil {
 		return Result{Err: st.broken}
 	}
-	return Result{Digest: sum(&st.state), Bytes: seg.total}
+	return Result{Digest: appendSum(nil, &st.state), Bytes: st.chunk.total}
 }
 
-// lose gives up what is left of a segment whose bytes went away. Its message has
+// lose gives up what is left of a chunk whose bytes went away. Its message has
 // no digest any more.
 func (st *stream) lose() {
 	if st.broken == nil {
-		seg := st.current()
-		at := seg.total - seg.after - int64(len(st.rest))
-		name := st.board.items[seg.item].Name
+		at := st.chunk.total - st.left()
+		name := st.board.items[st.chunk.item].Name
 		st.broken = fmt.Errorf("%s: %w: byte %d or one soon after it went away", name, ErrChanged, at)
 	}
 	st.advance(nil)
@@ -157,47 +133,41 @@ func (st *stream) drain() {
 	}
 }
 
-// read is the stream's goroutine. It reads the items that it is given first and
+// read is the stream's goroutine. It reads the item that it is given first and
 // then as many as it can get. It ends early when ctx does.
-func (st *stream) read(ctx context.Context, items []int) {
+func (st *stream) read(ctx context.Context, i int, ok bool) {
 	defer func() {
 		close(st.full)
 		st.owner.Load().poke()
 	}()
 	w := chunkWriter{ctx: ctx, stream: st}
-	for ; len(items) > 0; items = st.board.take(items[:0]) {
-		for _, i := range items {
-			read, err := w.item(i)
-			if ctx.Err() != nil {
-				return
-			}
-			if err != nil {
-				st.board.results[i] = Result{Bytes: read, Err: err}
-				st.board.hasher.report(Progress{Items: 1})
-			}
-		}
-		if w.flush() != nil {
+	for ; ok; i, ok = st.board.take() {
+		read, err := w.item(i)
+		if ctx.Err() != nil {
 			return
+		}
+		if err != nil {
+			st.board.results[i] = Result{Bytes: read, Err: err}
+			st.board.hasher.report(Progress{Items: 1})
 		}
 	}
 }
 
-// chunkWriter packs what is read into chunks.
+// chunkWriter makes chunks of what is read.
 type chunkWriter struct {
 	ctx    context.Context
 	stream *stream
-	chunk  chunk
-	held   bool // there is a chunk
-	used   int  // bytes of its buffer
+	buf    []byte // of the next chunk
+	held   bool   // it is there, or can be made
 }
 
 // item reads one item, and returns how much of it was handed on or will be. Its
-// last segment is handed on only when the file is seen to be what it was at the
+// last chunk is handed on only when the file is seen to be what it was at the
 // start, so that there is no digest otherwise. Where it was mapped, that is seen
 // after hashing.
 func (w *chunkWriter) item(i int) (read int64, err error) {
 	d := w.stream.board
-	src, err := openSource(d.items[i])
+	src, err := openSource(&d.items[i])
 	if err != nil {
 		d.unhashed.Add(-d.items[i].length())
 		return 0, err
@@ -213,12 +183,6 @@ func (w *chunkWriter) item(i int) (read int64, err error) {
 			d.unhashed.Add(read - total)
 		}
 	}()
-	if total > w.room() {
-		// Read from the start of a buffer, in large pieces.
-		if err := w.flush(); err != nil {
-			return 0, err
-		}
-	}
 	if d.window > 0 && total >= mapFrom {
 		if read, err = w.windows(i, src); err != nil {
 			return read, err
@@ -226,30 +190,27 @@ func (w *chunkWriter) item(i int) (read int64, err error) {
 		mapped = read > 0
 	}
 	for {
-		if err := w.buffer(); err != nil {
+		if err := w.take(); err != nil {
 			return read, err
 		}
-		n, err := src.next(w.chunk.buf[w.used : w.used+int(w.room())])
+		if w.buf == nil {
+			w.buf = make([]byte, d.bufferSize+tailRoom)
+		}
+		n, err := src.next(w.buf[:d.bufferSize])
 		if err != nil {
 			return read, err
 		}
-		seg := segment{item: i, first: read == 0, last: src.left() == 0, bytes: int64(n), after: src.left(), total: total}
-		seg.data = w.chunk.buf[w.used : w.used+n]
-		if seg.last {
+		c := chunk{buf: w.buf, data: w.buf[:n], item: i, first: read == 0, last: src.left() == 0, bytes: int64(n), after: src.left(), total: total}
+		if c.last {
 			if mapped {
-				seg.source, handedOn = src, true
+				c.source, handedOn = src, true
 			} else if err := src.unchanged(); err != nil {
 				return read, err
 			}
-			seg.data = pad(seg.data, total)
+			c.data = pad(c.data, total)
 		}
 		read += int64(n)
-		w.used += len(seg.data)
-		w.chunk.segments = append(w.chunk.segments, seg)
-		if seg.last && total <= d.small {
-			return read, nil // with others in one chunk
-		}
-		if err := w.flush(); err != nil || seg.last {
+		if err := w.hand(c); err != nil || c.last {
 			return read, err
 		}
 	}
@@ -277,45 +238,22 @@ func (w *chunkWriter) windows(i int, src *source) (read int64, err error) {
 			return read, nil
 		}
 		src.pos += n
-		w.chunk.mapping = m
-		w.chunk.segments = []segment{{data: data, item: i, first: read == 0, bytes: n, after: src.left(), total: total}}
+		c := chunk{buf: w.buf, mapping: m, data: data, item: i, first: read == 0, bytes: n, after: src.left(), total: total}
 		read += n
-		if err := w.flush(); err != nil {
+		if err := w.hand(c); err != nil {
 			return read, err
 		}
 	}
 	return read, nil
 }
 
-// room is how many bytes the buffer still takes, padding not counted.
-func (w *chunkWriter) room() int64 {
-	size := w.stream.board.bufferSize
-	return int64(max(0, size-w.used))
-}
-
-// buffer sees that there is a buffer with some room.
-func (w *chunkWriter) buffer() error {
-	if w.held && w.room() == 0 {
-		if err := w.flush(); err != nil {
-			return err
-		}
-	}
-	if err := w.take(); err != nil {
-		return err
-	}
-	if w.chunk.buf == nil {
-		w.chunk.buf = make([]byte, w.stream.board.bufferSize+tailRoom)
-	}
-	return nil
-}
-
-// take sees that there is a chunk. It waits for one of those that are hashed.
+// take sees that there is a buffer. It waits for one of those that are hashed.
 func (w *chunkWriter) take() error {
 	if w.held {
 		return w.ctx.Err()
 	}
 	select {
-	case w.chunk.buf = <-w.stream.free:
+	case w.buf = <-w.stream.free:
 		w.held = true
 		return w.ctx.Err()
 	case <-w.ctx.Done():
@@ -323,13 +261,11 @@ func (w *chunkWriter) take() error {
 	}
 }
 
-// flush hands the chunk on. There is always room in the channel: it takes as
-// many chunks as there are buffers.
-func (w *chunkWriter) flush() error {
-	if len(w.chunk.segments) > 0 {
-		w.stream.full <- w.chunk
-		w.stream.owner.Load().poke()
-		w.chunk, w.used, w.held = chunk{}, 0, false
-	}
+// hand hands a chunk on. There is always room in the channel: it takes as many
+// chunks as there are buffers.
+func (w *chunkWriter) hand(c chunk) error {
+	w.stream.full <- c
+	w.stream.owner.Load().poke()
+	w.buf, w.held = nil, false
 	return w.ctx.Err()
 }

@@ -22,17 +22,22 @@ type worker struct {
 	inbox []*stream // from other workers
 	// solo says that one stream has the core to itself.
 	solo atomic.Bool
+	// core holds a token while somebody hashes on this core: the worker, or a
+	// reader of the crowd. lanes belong to whom does.
+	core  chan struct{}
+	lanes lanes
+	// joined says that readers of the crowd hash on this core too.
+	joined bool
 	// signal is sent to when a stream of ours has read something, or ended, or
 	// came to us.
 	signal chan struct{}
 
-	lanes    lanes
 	running  []*stream // those with something to hash, in the order of their claims
 	messages []message
 }
 
 func newWorker(d *board) *worker {
-	return &worker{board: d, signal: make(chan struct{}, 1)}
+	return &worker{board: d, signal: make(chan struct{}, 1), core: make(chan struct{}, 1)}
 }
 
 // poke wakes the worker if it waits.
@@ -54,6 +59,16 @@ func (w *worker) run() {
 			w.board.spare(w)
 		}
 	}
+	w.join()
+}
+
+// join lets the crowd have a share in the core. If it has had one before, it does
+// not need another.
+func (w *worker) join() {
+	if !w.joined {
+		w.joined = true
+		w.board.crowd.join(w)
+	}
 }
 
 // patienceTime is how long streams that have something wait for one that has
@@ -72,10 +87,13 @@ func (w *worker) collect(patience *time.Timer) bool {
 		if len(w.running) == 0 {
 			w.solo.Store(false)
 		}
+		if len(w.streams) == 0 && w.board.drained.Load() {
+			w.join()
+		}
 		if len(w.running) > 0 && (missing == 0 || len(w.running) >= w.board.backend.lanes() || w.urgent()) {
 			return true
 		}
-		if len(w.running) > 0 && deadline == nil {
+		if deadline == nil && (len(w.running) > 0 || !w.joined) {
 			patience.Reset(patienceTime)
 			deadline = patience.C
 		}
@@ -87,6 +105,9 @@ func (w *worker) collect(patience *time.Timer) bool {
 		case <-deadline:
 			for _, st := range w.streams {
 				st.late = st.rest == nil
+			}
+			if len(w.running) == 0 {
+				w.join()
 			}
 			return len(w.running) > 0
 		case <-w.board.ctx.Done():
@@ -140,7 +161,10 @@ func (w *worker) step() {
 		}
 		n = min(n, blocks)
 	}
-	if at := w.compress(k, n); at != 0 {
+	w.core <- struct{}{}
+	at := w.compress(k, n)
+	<-w.core
+	if at != 0 {
 		w.lost(at).lose() // the others did not get on either, but will
 	} else {
 		for i, st := range w.running {
@@ -212,7 +236,7 @@ func (w *worker) order() func(a, b *stream) int {
 		return func(a, b *stream) int { return cmp.Compare(b.left(), a.left()) }
 	}
 	rank := w.board.rank
-	return func(a, b *stream) int { return cmp.Compare(rank[a.current().item], rank[b.current().item]) }
+	return func(a, b *stream) int { return cmp.Compare(rank[a.chunk.item], rank[b.chunk.item]) }
 }
 
 // alone brings the stream that has most left to do to the front, and says

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -56,7 +55,7 @@ type objectFile struct {
 }
 
 func openObjects(ctx context.Context, repo *gitrepo.Repository, commit, name string, o Options) (*Tree, error) {
-	t := &Tree{RepoPath: name, Objects: true, contents: objectContents(repo)}
+	t := &Tree{RepoPath: name, Objects: true, repo: repo}
 	w := &objects{ctx: ctx, repo: repo, snapshot: o.Snapshot, listing: &listing{tree: t, options: o}}
 	t.closer = w.close
 	if w.snapshot == nil {
@@ -269,7 +268,7 @@ func (w *objects) readBlobs(ctx context.Context) error {
 	kept := 0
 	w.tree.store = w.repo.OpenStore()
 	return w.tree.store.Blobs(ctx, oids, lfs.MaxPointerSize-1, func(found gitrepo.Blob) error {
-		b := &blob{id: found.OID, size: found.Size, stream: func() (io.ReadCloser, error) { return w.repo.OpenBlob(w.ctx, found.OID) }}
+		b := &blob{ctx: w.ctx, repo: w.repo, oid: found.OID, size: found.Size}
 		switch {
 		case kept+len(found.Content) <= maxKept && (found.Content != nil || found.Size == 0):
 			b.content, b.keep = found.Content, true
@@ -277,7 +276,7 @@ func (w *objects) readBlobs(ctx context.Context) error {
 		case found.Packed && found.Size <= maxPacked:
 			b.store = w.tree.store
 		}
-		for i := first[b.id]; i >= 0; i = next[i] {
+		for i := first[b.oid]; i >= 0; i = next[i] {
 			w.addBlob(i, b, found.Content)
 		}
 		return nil
@@ -320,7 +319,7 @@ func (w *objects) convert(ctx context.Context) error {
 		if f.converted {
 			if byPath[f.RepoPath] == nil {
 				paths = append(paths, f.RepoPath)
-				add = append(add, gitrepo.Entry{Mode: gitrepo.ModeFile, OID: f.blob.id, Path: f.RepoPath})
+				add = append(add, gitrepo.Entry{Mode: gitrepo.ModeFile, OID: f.blob.oid, Path: f.RepoPath})
 			}
 			byPath[f.RepoPath] = append(byPath[f.RepoPath], i)
 		}

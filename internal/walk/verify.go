@@ -58,9 +58,6 @@ func newVerdict(p *Place) *ui.Verdict {
 	if p.Commit != "" {
 		v.Model, v.Commit, v.Detached = p.Name, p.Commit, p.Detached
 	}
-	if p.remote != nil {
-		v.Hub = &ui.Hub{Repository: p.Name, MovedTo: p.remote.revision.MovedTo}
-	}
 	return v
 }
 
@@ -126,14 +123,9 @@ func readSignature(ctx context.Context, p *Place) ([]byte, error) {
 		if p.Internal {
 			hint = "here is no worktree: git model-sign verify --rev HEAD looks at what a commit holds"
 		}
-		if p.remote != nil {
-			hint = "its publisher makes one with git model-sign, in a clone"
-		}
 		return nil, ui.Unsigned(hint, "%s: no signature there", ui.Quote(p.signatureTitle()))
 	case errors.Is(err, bounded.ErrTooLarge):
 		return nil, ui.Failed("", "%w", err)
-	case p.remote != nil && err != nil:
-		return nil, hubError(p.remote.revision.Repo, err)
 	case err != nil:
 		return nil, ui.Trouble(fetchHint(err), "reading the signature: %w", err)
 	}
