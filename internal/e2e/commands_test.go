@@ -32,6 +32,7 @@ import (
 //	snapshot DIR                           remember everything under DIR
 //	unchanged DIR                          want everything under DIR as the last snapshot has it
 //	lfsserver ...                          see lfsserverCommand
+//	hub ...                                see hubCommand
 
 // program makes a command that runs a program which must succeed.
 func program(name string) func(*testscript.TestScript, bool, []string) {

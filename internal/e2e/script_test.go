@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/git-model-sign/git-model-sign/internal/e2e/hfclient"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
 	"github.com/git-model-sign/git-model-sign/internal/memory"
 	"github.com/git-model-sign/git-model-sign/internal/verify/verifytest"
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"flip":            flip,
 			"git":             program("git"),
 			"hf-model-verify": program("hf-model-verify"),
+			"hub":             hubCommand,
 			"interrupt":       interrupt,
 			"keypair":         keypair,
 			"lfsserver":       lfsserverCommand,
@@ -55,6 +57,7 @@ func TestScripts(t *testing.T) {
 type (
 	homeKey      struct{} // *home.Home
 	hostKey      struct{} // *host
+	hubKey       struct{} // *hub
 	snapshotsKey struct{} // map[string]snapshot, by folder
 )
 
@@ -72,6 +75,7 @@ func setupScript(env *testscript.Env, lfs string) error {
 	}
 	env.Values[homeKey{}] = h
 	env.Values[hostKey{}] = new(host)
+	env.Values[hubKey{}] = new(hub)
 	env.Values[snapshotsKey{}] = make(map[string]snapshot)
 	env.Values[instancesKey{}] = make(map[string]*verifytest.Instance)
 	env.Vars = append(env.Vars, h.Env...)
@@ -81,6 +85,7 @@ func setupScript(env *testscript.Env, lfs string) error {
 // condition adds to testscript's own conditions:
 //
 //	[git>=2.54]   the version of git
+//	[hf]          the client of the Hugging Face Hub is here, or can be installed
 //	[mounts]      a small file system can be mounted, in a mount namespace of the command's own
 //	[remembers]   the file system of temporary files is one on which digests are remembered
 func condition(cond string) (bool, error) {
@@ -94,6 +99,13 @@ func condition(cond string) (bool, error) {
 		}
 		defer os.RemoveAll(dir)
 		return memory.Open(dir, dir, dir).Remembers(), nil
+	}
+	if cond == "hf" {
+		_, err := hfclient.Find(context.Background())
+		if err != nil && os.Getenv("CI") == "true" {
+			return false, fmt.Errorf("required where CI=true: %w", err)
+		}
+		return err == nil, nil
 	}
 	if cond == "mounts" {
 		err := exec.Command("unshare", "-m", "true").Run()
