@@ -26,31 +26,26 @@ type Checkout struct {
 	Promisors []string
 }
 
-// Checkout reads the configuration with one call of git.
+// Checkout reads the configuration.
 func (r *Repository) Checkout(ctx context.Context) (Checkout, error) {
 	c := Checkout{Drivers: map[string]bool{}}
-	out, err := configOutput(ctx, r.git, nil, "--get-regexp", `^(core\.(autocrlf|eol)|extensions\.partialclone|remote\..*\.promisor|filter\..*\..*)$`)
+	vars, err := r.variables(ctx, `^(core\.(autocrlf|eol)|extensions\.partialclone|remote\..*\.promisor|filter\..*\..*)$`)
 	if err != nil {
 		return c, err
 	}
 	autocrlf, eol, last := "", "native", ""
-	for _, record := range splitNUL(out) {
-		key, value, hasValue := strings.Cut(record, "\n")
-		if !hasValue {
-			value = "true"
-		}
-		dot := strings.LastIndexByte(key, '.')
-		switch section, name, _ := strings.Cut(key[:dot], "."); {
-		case key == "core.autocrlf":
-			autocrlf = strings.ToLower(value)
-		case key == "core.eol":
-			eol = strings.ToLower(value)
-		case key == "extensions.partialclone":
-			last = value
+	for _, v := range vars {
+		switch section, _, _ := strings.Cut(v.key, "."); {
+		case v.key == "core.autocrlf":
+			autocrlf = strings.ToLower(v.value)
+		case v.key == "core.eol":
+			eol = strings.ToLower(v.value)
+		case v.key == "extensions.partialclone":
+			last = v.value
 		case section == "filter":
-			c.Drivers[name] = true
-		case !isFalse(value):
-			c.Promisors = append(c.Promisors, name)
+			c.Drivers[v.place] = true
+		case !isFalse(v.value):
+			c.Promisors = append(c.Promisors, v.place)
 		}
 	}
 	if last != "" {

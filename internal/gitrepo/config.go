@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	boundedfile "github.com/git-model-sign/git-model-sign/internal/bounded"
 )
@@ -65,17 +67,23 @@ type variable struct {
 	origin string // as git names it, such as file:.git/config
 }
 
-// configVariables reads the variables whose keys match an expression.
-func configVariables(ctx context.Context, g git, expression string) ([]variable, error) {
-	out, err := configOutput(ctx, g, nil, "--show-origin", "--get-regexp", expression)
+// configVariables reads all variables, in git's order.
+func configVariables(ctx context.Context, g git) ([]variable, error) {
+	out, err := configOutput(ctx, g, nil, "--show-origin", "--list")
 	if err != nil {
 		return nil, err
 	}
+	return parseVariables(out)
+}
+
+// parseVariables reads records of origin, NUL, key, line end, value, NUL. The line
+// end and the value are not there for a variable without one.
+func parseVariables(out string) ([]variable, error) {
 	records := splitNUL(out)
 	if len(records)%2 != 0 {
 		return nil, fmt.Errorf("git config: %w: %q", errRecord, out)
 	}
-	var vars []variable
+	vars := make([]variable, 0, len(records)/2)
 	for pair := range slices.Chunk(records, 2) {
 		key, value, hasValue := strings.Cut(pair[1], "\n")
 		if !hasValue {
@@ -88,6 +96,35 @@ func configVariables(ctx context.Context, g git, expression string) ([]variable,
 		vars = append(vars, variable{key: key, place: key[min(first+1, last):last], name: key[last+1:], value: value, origin: pair[0]})
 	}
 	return vars, nil
+}
+
+// matching are the variables whose keys match an expression.
+func matching(vars []variable, expression string) []variable {
+	keys := regexp.MustCompile(expression)
+	return slices.DeleteFunc(slices.Clone(vars), func(v variable) bool { return !keys.MatchString(v.key) })
+}
+
+// configuration is what a repository's configuration held when it was first read,
+// which is once for all that this program asks of it at about the same time.
+type configuration struct {
+	mu   sync.Mutex
+	read bool
+	vars []variable
+}
+
+// variables are those of the configuration whose keys match an expression.
+func (r *Repository) variables(ctx context.Context, expression string) ([]variable, error) {
+	c := r.config
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.read {
+		vars, err := configVariables(ctx, r.git)
+		if err != nil {
+			return nil, err
+		}
+		c.vars, c.read = vars, true
+	}
+	return matching(c.vars, expression), nil
 }
 
 // ErrWorktreeConfig says that a variable of the configuration stands in a file
@@ -149,12 +186,12 @@ func (r *Repository) worktrees(ctx context.Context) ([]string, error) {
 	}
 	if r.GitDir != r.CommonDir {
 		// Of a module, say, the main worktree is where the configuration has it.
-		main, set, err := r.ConfigGet(ctx, "core.worktree")
+		main, err := r.variables(ctx, `^core\.worktree$`)
 		if err != nil {
 			return nil, err
 		}
-		if set {
-			tops = append(tops, resolvedOrSame(absolute(r.CommonDir, filepath.FromSlash(main))))
+		if len(main) > 0 {
+			tops = append(tops, resolvedOrSame(absolute(r.CommonDir, filepath.FromSlash(main[len(main)-1].value))))
 		}
 	}
 	return tops, nil

@@ -339,7 +339,7 @@ func TestRemote(t *testing.T) {
 			}
 			// git must take the address for a URL.
 			s.Git(dir, "config", "modelsign."+c.want.Match+".identity", "x")
-			if got, _, err := urlMatched(t, r, "modelsign", c.want.Match); err != nil || !slices.Equal(got["identity"], []string{"x"}) {
+			if got, _, err := urlMatched(t, openAt(t, dir), "modelsign", c.want.Match); err != nil || !slices.Equal(got["identity"], []string{"x"}) {
 				t.Errorf("git matches %q with %v, %v", c.want.Match, got, err)
 			}
 		})

@@ -55,7 +55,8 @@ const (
 )
 
 // Repository is a git repository as seen from one folder. It holds no open
-// files and may be used from several goroutines.
+// files and may be used from several goroutines. Its configuration is read once,
+// when it is first needed.
 type Repository struct {
 	// Top is the absolute root folder of the worktree, "" if there is none: in a
 	// bare repository, or inside the git folder.
@@ -72,7 +73,8 @@ type Repository struct {
 	// slashes and without one at its end; "" for Top itself.
 	Prefix string
 
-	git git
+	git    git
+	config *configuration
 }
 
 // Open finds the repository of a folder as git does, GIT_DIR and GIT_WORK_TREE
@@ -158,7 +160,7 @@ func discover(ctx context.Context, g git) (*Repository, error) {
 	if facts[0] != SHA1 && facts[0] != SHA256 {
 		return nil, tooOld(ctx)
 	}
-	r := &Repository{ObjectFormat: facts[0], Bare: facts[1] == "true", git: g}
+	r := &Repository{ObjectFormat: facts[0], Bare: facts[1] == "true", git: g, config: &configuration{}}
 	r.GitDir = absolute(g.dir, parts[1])
 	r.CommonDir = absolute(g.dir, parts[2])
 	r.Prefix = strings.TrimSuffix(strings.TrimSuffix(parts[3], "\n"), "/")

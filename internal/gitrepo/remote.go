@@ -52,7 +52,7 @@ func (r *Repository) Origins(ctx context.Context) (origins []Remote, sure bool, 
 
 // configured reads the remotes.
 func (r *Repository) configured(ctx context.Context) (*remotes, error) {
-	vars, err := configVariables(ctx, r.git, `^(remote\..*\.url|branch\..*\.remote|url\..*\.insteadof|clone\.defaultremotename|checkout\.defaultremote)$`)
+	vars, err := r.variables(ctx, `^(remote\..*\.url|branch\..*\.remote|url\..*\.insteadof|clone\.defaultremotename|checkout\.defaultremote)$`)
 	if err == nil {
 		err = r.notOfWorktree(ctx, vars)
 	}
@@ -154,15 +154,6 @@ func (r *Repository) base() string {
 		return r.Top
 	}
 	return r.GitDir
-}
-
-// branch returns the name of the current branch, "" for a detached HEAD.
-func (r *Repository) branch(ctx context.Context) (string, error) {
-	out, err := r.git.output(ctx, nil, "symbolic-ref", "-q", "HEAD")
-	if exitedWith(err, 1) {
-		return "", nil
-	}
-	return strings.TrimPrefix(strings.TrimSuffix(string(out), "\n"), "refs/heads/"), err
 }
 
 var (

@@ -21,25 +21,29 @@ type Section struct {
 // ConfigSection reads a section as the folder's repository has it, or outside of
 // one as the global and system configuration has.
 func ConfigSection(ctx context.Context, dir, section string) (*Section, error) {
-	return readSection(ctx, configGit(dir), section)
+	g := configGit(dir)
+	vars, err := configVariables(ctx, g)
+	return newSection(g, section, matching(vars, inSection(section))), err
 }
 
 // ConfigSection is the function of that name for this repository. It returns
 // ErrWorktreeConfig, wrapped, for a variable that the repository brought along.
 func (r *Repository) ConfigSection(ctx context.Context, section string) (*Section, error) {
-	s, err := readSection(ctx, r.git, section)
+	vars, err := r.variables(ctx, inSection(section))
 	if err == nil {
-		err = r.notOfWorktree(ctx, s.vars)
+		err = r.notOfWorktree(ctx, vars)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return newSection(r.git, section, vars), nil
 }
 
-func readSection(ctx context.Context, g git, section string) (*Section, error) {
-	vars, err := configVariables(ctx, g, `^`+regexp.QuoteMeta(strings.ToLower(section))+`\.`)
-	return &Section{git: g, name: section, vars: vars}, err
+// inSection matches the keys of a section.
+func inSection(section string) string { return `^` + regexp.QuoteMeta(strings.ToLower(section)) + `\.` }
+
+func newSection(g git, section string, vars []variable) *Section {
+	return &Section{git: g, name: section, vars: vars}
 }
 
 // Key is the key of a variable.
