@@ -30,11 +30,9 @@ func setupStatus(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if len(args) == 0 {
 			under = "" // all of the worktree, as git status does
 		}
-		o := walk.StatusOptions{Under: under}
-		if o.Verify, err = cli.VerifyOptions(ctx, repo, t); err != nil {
-			return err
-		}
-		s, err := walk.Status(ctx, repo, o)
+		s, err := walk.Status(ctx, repo, walk.StatusOptions{Under: under, Verify: func(ctx context.Context) (walk.VerifyOptions, error) {
+			return cli.VerifyOptions(ctx, repo, t)
+		}})
 		if err != nil {
 			return err
 		}

@@ -69,10 +69,8 @@ func isFalse(value string) bool {
 	return false
 }
 
-// StagedAttributes returns the values of attributes, by path and name in the
-// order of both, by the .gitattributes files that are staged, whatever the
-// worktree holds. One that is not specified is "".
-func (r *Repository) StagedAttributes(ctx context.Context, paths []string, names ...string) ([][]string, error) {
+// stagedAttributes is [Snapshot.StagedAttributes].
+func (r *Repository) stagedAttributes(ctx context.Context, paths, names []string) ([][]string, error) {
 	return attributeTable(ctx, r.git.output, []string{"--cached"}, paths, names)
 }
 
@@ -138,7 +136,7 @@ func (s *Scratch) Add(ctx context.Context, entries []Entry) error {
 	return err
 }
 
-// Attributes is [Repository.StagedAttributes] by the .gitattributes files that
+// Attributes is [Snapshot.StagedAttributes] by the .gitattributes files that
 // were added.
 func (s *Scratch) Attributes(ctx context.Context, paths []string, names ...string) ([][]string, error) {
 	return attributeTable(ctx, s.output, []string{"--cached"}, paths, names)

@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +18,63 @@ type Snapshot struct {
 	Entries  []Entry
 	Checkout Checkout
 
-	repo *Repository
+	repo  *Repository
+	ahead *readAhead // of the attributes of all entries; nil if nobody has begun it
+}
+
+// readAhead is attributes that are read before they are needed.
+type readAhead struct {
+	names []string
+	done  chan struct{}
+	table [][]string // by entry and name, once done
+	err   error
+}
+
+// ReadAttributesAhead begins to read the attributes of all entries of the index, for
+// [Snapshot.StagedAttributes] to have them at hand. The caller calls stop when nothing
+// asks for them any more. It is called before anything else is asked of the snapshot.
+func (s *Snapshot) ReadAttributesAhead(ctx context.Context, names ...string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &readAhead{names: names, done: make(chan struct{})}
+	s.ahead = a
+	paths := make([]string, len(s.Entries))
+	for i, e := range s.Entries {
+		paths[i] = e.Path
+	}
+	go func() {
+		defer close(a.done)
+		a.table, a.err = s.repo.stagedAttributes(ctx, paths, names)
+	}()
+	return func() {
+		cancel()
+		<-a.done
+	}
+}
+
+// StagedAttributes returns the values of attributes, by path and name in the
+// order of both, by the .gitattributes files that are staged, whatever the
+// worktree holds. One that is not specified is "". The paths are those of entries.
+func (s *Snapshot) StagedAttributes(ctx context.Context, paths []string, names ...string) ([][]string, error) {
+	if s.ahead == nil || !slices.Equal(s.ahead.names, names) {
+		return s.repo.stagedAttributes(ctx, paths, names)
+	}
+	select {
+	case <-s.ahead.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if s.ahead.err != nil {
+		return nil, s.ahead.err
+	}
+	table := make([][]string, len(paths))
+	for i, path := range paths {
+		at, found := slices.BinarySearchFunc(s.Entries, path, comparePath)
+		if !found {
+			return nil, fmt.Errorf("%w: %q is not staged", ErrObject, path)
+		}
+		table[i] = s.ahead.table[at]
+	}
+	return table, nil
 }
 
 // Snapshot reads what a commit holds, or the index if commit is "". No blob is

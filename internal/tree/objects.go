@@ -227,7 +227,7 @@ func (w *objects) readAttributes(ctx context.Context) error {
 	}
 	var err error
 	if w.snapshot.Commit == "" {
-		w.attributes, err = w.repo.StagedAttributes(ctx, paths, conversions...)
+		w.attributes, err = w.snapshot.StagedAttributes(ctx, paths, conversions...)
 		return err
 	}
 	if err := w.makeScratch(ctx); err != nil {
@@ -235,6 +235,12 @@ func (w *objects) readAttributes(ctx context.Context) error {
 	}
 	w.attributes, err = w.scratch.Attributes(ctx, paths, conversions...)
 	return err
+}
+
+// ReadAhead begins to read what opening any model of the index asks git about. The
+// caller calls stop when no more are opened.
+func ReadAhead(ctx context.Context, index *gitrepo.Snapshot) (stop func()) {
+	return index.ReadAttributesAhead(ctx, conversions...)
 }
 
 // makeScratch makes an index with the attributes that hold for the model.

@@ -4,6 +4,7 @@ package walk_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -62,7 +63,9 @@ func BenchmarkStatus(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
 				m := build(b, n)
 				measure(b, func() {
-					s, err := walk.Status(b.Context(), m.open(b, m.dir), walk.StatusOptions{Verify: walk.VerifyOptions{Policy: policy.Policy{Trust: m.trust}, Terminal: m.terminal}})
+					s, err := walk.Status(b.Context(), m.open(b, m.dir), walk.StatusOptions{Verify: func(context.Context) (walk.VerifyOptions, error) {
+						return walk.VerifyOptions{Policy: policy.Policy{Trust: m.trust}, Terminal: m.terminal}, nil
+					}})
 					if err != nil || s.Signatures[0].Verdict.Outcome() != ui.OutcomeGood {
 						b.Fatalf("%+v, %v", s, err)
 					}

@@ -3,11 +3,13 @@ package walk
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -16,8 +18,9 @@ type StatusOptions struct {
 	// Under is a path relative to the top of the worktree: what lies at or under it
 	// is looked at, and the signatures that are for it. "" is everything.
 	Under string
-	// Verify says whom to believe, and how to hash.
-	Verify VerifyOptions
+	// Verify says whom to believe, and how to hash. It is called once, while git
+	// looks at the worktree.
+	Verify func(context.Context) (VerifyOptions, error)
 }
 
 // Status says how the signatures of a worktree stand to what is staged. The
@@ -26,26 +29,38 @@ func Status(ctx context.Context, repo *gitrepo.Repository, o StatusOptions) (*ui
 	if repo.Top == "" {
 		return nil, ui.Usage("git model-sign log and verify --rev look at commits", "status is about a worktree, and there is none")
 	}
-	w, err := lookAtWorktree(ctx, repo, o.Under)
+	w := lookAtWorktree(ctx, repo, o.Under)
+	defer w.stop()
+	verify, err := o.Verify(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &ui.Status{Untracked: w.untracked}
-	for _, d := range w.unstaged {
-		s.Unstaged = append(s.Unstaged, ui.WorktreeChange{Path: d.Path, What: changeWord(d.What)})
+	if err := w.readIndex(); err != nil {
+		return nil, err
 	}
+	s := &ui.Status{}
 	for _, p := range w.places {
 		if !gitrepo.IsUnder(p.Signature, o.Under) && !gitrepo.IsUnder(p.Path, o.Under) && !gitrepo.IsUnder(o.Under, p.Path) {
 			continue
 		}
-		v := judgePlace(ctx, p, o.Verify)
+		v := judgePlace(ctx, p, verify)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if err := misconfigured(v); err != nil {
 			return nil, err
 		}
-		s.Signatures = append(s.Signatures, ui.SignatureStatus{Path: p.Signature, Model: p.Path, State: w.state(p.Signature), Verdict: v})
+		s.Signatures = append(s.Signatures, ui.SignatureStatus{Path: p.Signature, Model: p.Path, Verdict: v})
+	}
+	if err := w.readChanges(); err != nil {
+		return nil, err
+	}
+	s.Untracked = w.untracked
+	for _, d := range w.unstaged {
+		s.Unstaged = append(s.Unstaged, ui.WorktreeChange{Path: d.Path, What: changeWord(d.What)})
+	}
+	for i := range s.Signatures {
+		s.Signatures[i].State = w.state(s.Signatures[i].Path)
 	}
 	s.Signatures = append(s.Signatures, w.others(o.Under)...)
 	slices.SortFunc(s.Signatures, func(a, b ui.SignatureStatus) int { return strings.Compare(a.Path, b.Path) })
@@ -73,35 +88,92 @@ func FindInRepository(ctx context.Context, name string) (repo *gitrepo.Repositor
 	return r.Repo, r.Path, err
 }
 
-// worktreeState is what git says of a worktree and its index.
+// worktreeState is what git says of a worktree and its index. It is read while
+// other things are done: the index, which they need, before anything else.
 type worktreeState struct {
-	places    []*Place // of the signatures in the index
-	entries   []gitrepo.Entry
+	index    chan struct{} // closed once the index is read
+	places   []*Place      // of the signatures in the index
+	entries  []gitrepo.Entry
+	indexErr error
+
+	changes   chan struct{} // closed once the rest is read
 	unstaged  []gitrepo.Difference
 	untracked []string
 	staged    []gitrepo.Difference // signatures, or what is called like one
+	errs      []error              // of reading the rest
+
+	cancel context.CancelFunc
+	ended  func() // waits for what is read ahead to end
 }
 
-// lookAtWorktree asks git for everything at the same time.
-func lookAtWorktree(ctx context.Context, repo *gitrepo.Repository, under string) (*worktreeState, error) {
-	w := &worktreeState{}
-	var unstaged, untracked, staged error
+// lookAtWorktree begins to ask git.
+func lookAtWorktree(ctx context.Context, repo *gitrepo.Repository, under string) *worktreeState {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &worktreeState{index: make(chan struct{}), changes: make(chan struct{}), cancel: cancel, ended: func() {}}
+	go func() {
+		defer close(w.changes)
+		snapshot, err := repo.Snapshot(ctx, "")
+		if err == nil {
+			w.entries = snapshot.Entries
+			w.places, err = signaturesIn(ctx, &Place{Repo: repo, Commit: Staged, snapshot: snapshot})
+		}
+		if len(w.places) > 0 {
+			w.ended = tree.ReadAhead(ctx, snapshot)
+		}
+		w.indexErr = err
+		close(w.index)
+		if err == nil {
+			w.look(ctx, repo, under)
+		}
+	}()
+	return w
+}
+
+// look asks for what is not needed before the end: beside the signatures that are
+// checked meanwhile, and one after the other where there are no cores to spare.
+func (w *worktreeState) look(ctx context.Context, repo *gitrepo.Repository, under string) {
+	questions := []func() error{
+		func() (err error) { w.staged, err = repo.StagedWith(ctx, ".sig"); return err },
+		func() (err error) { w.untracked, err = repo.UntrackedFiles(ctx, under); return err },
+		func() (err error) { w.unstaged, err = repo.Unstaged(ctx, under); return err },
+	}
+	w.errs = make([]error, len(questions))
+	cores := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
 	var wg sync.WaitGroup
-	wg.Go(func() { w.unstaged, unstaged = repo.Unstaged(ctx, under) })
-	wg.Go(func() { w.untracked, untracked = repo.UntrackedFiles(ctx, under) })
-	wg.Go(func() { w.staged, staged = repo.StagedWith(ctx, ".sig") })
-	snapshot, err := repo.Snapshot(ctx, "")
-	if err == nil {
-		w.entries = snapshot.Entries
-		w.places, err = signaturesIn(ctx, &Place{Repo: repo, Commit: Staged, snapshot: snapshot})
+	for i, ask := range questions {
+		cores <- struct{}{}
+		wg.Go(func() {
+			w.errs[i] = ask()
+			<-cores
+		})
 	}
 	wg.Wait()
-	for _, err := range []error{err, unstaged, untracked, staged} {
-		if err != nil {
-			return nil, ui.Trouble("", "looking at the worktree: %w", err)
-		}
+}
+
+// readIndex waits for the index.
+func (w *worktreeState) readIndex() error {
+	<-w.index
+	return lookingError(w.indexErr)
+}
+
+// readChanges waits for the rest.
+func (w *worktreeState) readChanges() error {
+	<-w.changes
+	return lookingError(errors.Join(w.errs...))
+}
+
+func lookingError(err error) error {
+	if err == nil {
+		return nil
 	}
-	return w, nil
+	return ui.Trouble("", "looking at the worktree: %w", err)
+}
+
+// stop ends what is still running.
+func (w *worktreeState) stop() {
+	w.cancel()
+	<-w.changes
+	w.ended()
 }
 
 // state says where a signature is that the index holds.
