@@ -20,7 +20,7 @@ func (l *listing) addLink(f File) {
 	if l.tree.Single {
 		where = l.root
 	}
-	into := l.options.LinksInto != "" && l.leadsInto(where)
+	into := l.options.Follows != nil && l.options.Follows(where)
 	if !l.options.AllowSymlinks && !into {
 		l.problem(f.Path, ErrSymlink, hintSymlink)
 		return
@@ -53,28 +53,6 @@ func (l *listing) addLink(f File) {
 }
 
 const hintSymlink = "use --allow-symlinks to take in what the links lead to"
-
-// leadsInto reports whether a link is one directly to a regular file directly
-// in Options.LinksInto. A link to another link is not.
-func (l *listing) leadsInto(where string) bool {
-	target, err := os.Readlink(where)
-	if err != nil {
-		return false
-	}
-	if !filepath.IsAbs(target) {
-		target = filepath.Join(filepath.Dir(where), target)
-	}
-	info, err := os.Lstat(target)
-	if err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	folder, err := os.Stat(filepath.Dir(target))
-	if err != nil {
-		return false
-	}
-	wanted, err := os.Stat(l.options.LinksInto)
-	return err == nil && os.SameFile(folder, wanted)
-}
 
 // inside reports whether what a link leads to lies in the model.
 func (l *listing) inside(where string) bool {

@@ -141,10 +141,10 @@ type Options struct {
 	// Promised takes the files of a worktree that HEAD holds as LFS pointers, by
 	// its own attributes, from these pointers, whether they are downloaded or not.
 	Promised bool
-	// LinksInto is an absolute folder: symlinks to regular files directly in it
-	// are read under the link's own name even without AllowSymlinks. A snapshot
+	// Follows says of a symlink to a file, by its absolute path, whether it is read
+	// under its own name even without AllowSymlinks; nil follows none. A snapshot
 	// in a Hugging Face cache is made of links into its repository's blobs.
-	LinksInto string
+	Follows func(link string) bool
 	// AllowSymlinks reads what a symlink to a file leads to, under the link's
 	// own name.
 	AllowSymlinks bool
