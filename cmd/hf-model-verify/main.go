@@ -9,9 +9,10 @@ import (
 	"context"
 	"os"
 
+	"github.com/spf13/pflag"
+
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/cli"
-	"github.com/git-model-sign/git-model-sign/internal/hub"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -24,10 +25,16 @@ type options struct {
 	output    cli.Output
 	signature string
 	ignore    []string
+	cached    bool
+	allCached bool
 	revision  string
 	repoType  string
 	strict    check.Options
+	flags     *pflag.FlagSet
 }
+
+// ofOneModel are the options that say which model is meant, or what belongs to it.
+var ofOneModel = []string{"cached", "revision", "repo-type", "signature", "ignore-paths"}
 
 func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	// `hf extensions exec model-verify -- …` passes its own "--" on.
@@ -40,17 +47,20 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	}
 	var o options
 	flags := cli.NewFlagSet("hf-model-verify")
+	o.flags = flags
 	o.trust.Register(flags)
 	flags.StringVar(&o.signature, "signature", "", "read the signature from `FILE` instead of model.sig or *.oms.sig in the model's folder")
-	flags.StringVar(&o.revision, "revision", "main", "check this branch, tag or commit of a cached repository")
-	flags.StringVar(&o.repoType, "repo-type", string(hub.Model), "the `TYPE` of a cached repository: model, dataset or space")
+	flags.BoolVar(&o.cached, "cached", false, "check the repository as the local cache has it, without the network")
+	flags.BoolVar(&o.allCached, "all-cached", false, "check every snapshot of the local cache")
+	flags.StringVar(&o.revision, "revision", "", "check this branch, tag or commit of a repository, instead of main")
+	flags.StringVar(&o.repoType, "repo-type", "", "the `TYPE` of a repository: model, dataset or space")
 	flags.StringArrayVar(&o.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
 	flags.BoolVar(&o.strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
 	flags.BoolVar(&o.strict.RequireRead, "require-read", false, "fail for files that are not downloaded, though their LFS pointers promise the signed content")
 	o.hashing.Register(flags)
 	o.output.Register(flags)
 	return cli.Command{
-		Usage:   "hf-model-verify [<options>] <repo-id | path>",
+		Usage:   "hf-model-verify [<options>] <repo-id | path>\n   or: hf-model-verify [<options>] --all-cached",
 		Summary: "Check a model in the local Hugging Face cache, or in a folder, against its signature",
 		Flags:   flags,
 		Run:     func(ctx context.Context, args []string) error { return o.verify(ctx, args, t) },

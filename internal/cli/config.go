@@ -15,6 +15,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/walk"
 )
 
 // Config is what git config says under modelsign, matched by a URL.
@@ -65,6 +66,25 @@ func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*
 		return nil, err
 	}
 	return newConfig(ctx, section, url)
+}
+
+// LoadConfigs reads the configuration once, for many URLs: config is the one that
+// holds for each.
+func LoadConfigs(ctx context.Context) (config func(ctx context.Context, url string) (*Config, error), err error) {
+	section, err := readSection(ctx, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, url string) (*Config, error) { return newConfig(ctx, section, url) }, nil
+}
+
+// LoadConfigAt reads the configuration that holds for a model: that of the repository
+// on the Hub for one of the local cache, and else LoadConfig's.
+func LoadConfigAt(ctx context.Context, p *walk.Place) (*Config, error) {
+	if p.Cached != nil {
+		return LoadConfigFor(ctx, nil, p.Cached.URL())
+	}
+	return LoadConfig(ctx, p.Repo)
 }
 
 // readSection reads git config modelsign.*, with that of the repository if its own

@@ -93,6 +93,18 @@ func Conclude(ctx context.Context, t *ui.Terminal, v *ui.Verdict, asJSON bool) e
 	return end(ctx, v.ExitCode())
 }
 
+// ConcludeCache prints what was found in a cache and ends the program with its exit code.
+func ConcludeCache(ctx context.Context, t *ui.Terminal, r *ui.CacheReport, asJSON bool) error {
+	if asJSON {
+		if err := ui.WriteJSON(t.Out, r.JSON()); err != nil {
+			return err
+		}
+	} else {
+		t.CacheReport(r)
+	}
+	return end(ctx, r.ExitCode())
+}
+
 // ConcludeRev verifies a model in every commit of a revision, prints each verdict
 // once it is there, and ends the program with the worst exit code.
 func ConcludeRev(ctx context.Context, t *ui.Terminal, r *walk.Revision, ignore []string, o walk.VerifyOptions, asJSON bool) error {

@@ -74,13 +74,11 @@ func newJudge(url string, p policy.Policy) (*pins.Judge, error) {
 
 // inRepository is the path of the signature in its repository, by which it is pinned.
 func (p *Place) inRepository() (signature string, inside bool) {
-	top := p.Root
-	switch {
-	case p.Commit != "" && !p.Detached:
+	if p.Commit != "" && !p.Detached {
 		return p.Signature, true
-	case p.Repo != nil:
-		top = p.Repo.Top
-	case top == "":
+	}
+	top := p.top()
+	if top == "" {
 		return "", false
 	}
 	for _, name := range []string{p.Signature, resolved(p.Signature)} {
@@ -116,6 +114,8 @@ func (b *believer) missing(v *ui.Verdict, err error) error {
 	switch {
 	case b.options.Policy.Require:
 		return ui.Failed("", "%w, and one is required", err)
+	case len(b.verifiers) > 0 && b.place.empty():
+		return ui.Failed("", "%w, where somebody is trusted to have signed", err)
 	case len(b.verifiers) == 0 && errors.As(err, &unsigned):
 		return &ui.Error{Code: unsigned.Code, Err: &unchecked{error: unsigned.Err}, Hints: unsigned.Hints}
 	}
@@ -194,12 +194,20 @@ func (p *Place) holds(name string) bool {
 		_, found := p.snapshot.Entry(name)
 		return found
 	}
-	top := p.Root
-	if p.Repo != nil {
-		top = p.Repo.Top
-	}
-	_, err := os.Lstat(filepath.Join(top, filepath.FromSlash(name)))
+	_, err := os.Lstat(filepath.Join(p.top(), filepath.FromSlash(name)))
 	return !notExist(err)
+}
+
+// top is the folder of the files of the repository that the model is in; "" where it
+// is in none.
+func (p *Place) top() string {
+	switch {
+	case p.Repo != nil:
+		return p.Repo.Top
+	case p.Cached != nil:
+		return p.Cached.Path
+	}
+	return ""
 }
 
 // nobody is the error for a signature by nobody who is known. It is a failure

@@ -18,6 +18,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/hub"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/tree"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
@@ -36,9 +37,9 @@ type Place struct {
 	Signature string
 	// Repo is the repository whose worktree holds the model; nil outside one.
 	Repo *gitrepo.Repository
-	// Root is the folder that stands for the top of a repository where there is
-	// none, so that signatures in it can be told apart; "" if nothing does.
-	Root string
+	// Cached is the snapshot of a Hugging Face cache that the model is; nil for
+	// anything else.
+	Cached *hub.Snapshot
 	// Internal says that the model lies in a bare repository or a git folder, and
 	// in no worktree.
 	Internal bool
@@ -53,6 +54,7 @@ type Place struct {
 
 	snapshot *gitrepo.Snapshot // of Commit, once it was read
 	fetched  int               // blobs that a partial clone lacked
+	ignored  []string          // paths relative to the model that are no part of it
 }
 
 // Locate finds out what name is. An empty signature means the usual place:
@@ -218,10 +220,12 @@ func (p *Place) siblings(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		name := e.Name()
-		if !isSignatureName(name) || filepath.Join(p.Path, name) == p.Signature || !e.Type().IsRegular() {
+		file := filepath.Join(p.Path, name)
+		isFile := e.Type().IsRegular() || p.Cached != nil && p.Cached.Follows(file)
+		if !isSignatureName(name) || file == p.Signature || !isFile {
 			continue
 		}
-		raw, err := bounded.ReadRegular(filepath.Join(p.Path, name), oms.MaxBundleSize)
+		raw, err := bounded.ReadRegular(file, oms.MaxBundleSize)
 		if err != nil {
 			continue // it is compared as any other file
 		}

@@ -28,9 +28,7 @@ type VerifyOptions struct {
 	// that the signature records.
 	Ignore        []string
 	AllowSymlinks bool
-	// LinksInto is a folder that symbolic links may lead to in any case.
-	LinksInto string
-	Check     check.Options
+	Check         check.Options
 	// Hasher says how to hash; its algorithm is the signature's.
 	Hasher digest.Hasher
 	// Replay looks for the earlier commit that a signature was made for, where the
@@ -80,16 +78,16 @@ func compareFiles(ctx context.Context, v *ui.Verdict, p *Place, m *oms.Manifest,
 		return err
 	}
 	t, err := p.open(ctx, tree.Options{
-		Ignore:        slices.Concat(m.Serialization.IgnorePaths, siblings, o.Ignore),
+		Ignore:        slices.Concat(m.Serialization.IgnorePaths, siblings, p.ignored, o.Ignore),
 		Keep:          signedPaths(m),
-		LinksInto:     o.LinksInto,
+		Follows:       p.follows(),
 		AllowSymlinks: o.AllowSymlinks || m.Serialization.AllowSymlinks,
 	})
 	if err != nil {
 		return err
 	}
 	defer t.Close()
-	progress := o.Terminal.StartProgress("Checking model", noun(m.Serialization))
+	progress := o.Terminal.StartProgress("Checking "+p.progressTitle(), noun(m.Serialization))
 	defer progress.Stop()
 	o.Hasher.Progress = progress.Add
 	v.Report, err = check.Compare(ctx, m, t, o.Hasher, o.Check)
@@ -112,6 +110,9 @@ func signedPaths(m *oms.Manifest) map[string]bool {
 
 // readSignature reads the signature file, bounded.
 func readSignature(ctx context.Context, p *Place) ([]byte, error) {
+	if err := p.checkCached(); err != nil {
+		return nil, err
+	}
 	read := func() ([]byte, error) { return bounded.ReadRegular(p.Signature, oms.MaxBundleSize) }
 	if p.Commit != "" && !p.Detached {
 		read = func() ([]byte, error) { return p.readAt(ctx, p.Signature) }
@@ -119,17 +120,28 @@ func readSignature(ctx context.Context, p *Place) ([]byte, error) {
 	raw, err := read()
 	switch {
 	case notExist(err):
-		hint := "git model-sign makes one; --signature names one that lies elsewhere"
-		if p.Internal {
-			hint = "here is no worktree: git model-sign verify --rev HEAD looks at what a commit holds"
-		}
-		return nil, ui.Unsigned(hint, "%s: no signature there", ui.Quote(p.signatureTitle()))
+		return nil, p.unsigned()
 	case errors.Is(err, bounded.ErrTooLarge):
 		return nil, ui.Failed("", "%w", err)
 	case err != nil:
 		return nil, ui.Trouble(fetchHint(err), "reading the signature: %w", err)
 	}
 	return raw, nil
+}
+
+// unsigned is the error for a signature that is not there.
+func (p *Place) unsigned() error {
+	hint, why := "git model-sign makes one; --signature names one that lies elsewhere", ""
+	switch {
+	case p.Internal:
+		hint = "here is no worktree: git model-sign verify --rev HEAD looks at what a commit holds"
+	case p.Cached != nil:
+		hint = ui.DownloadHowTo(p.Cached.Repo) + " gets every file of the repository, with the signature if there is one"
+		if p.empty() {
+			why = ", the snapshot is empty"
+		}
+	}
+	return ui.Unsigned(hint, "%s: no signature there%s", ui.Quote(p.signatureTitle()), why)
 }
 
 // signatureError gives a verifier's error the exit code that it deserves: what
