@@ -61,7 +61,7 @@ func (c *CachedVerdict) word() (word, color string) {
 func (c *CachedVerdict) finding() string {
 	v := c.Verdict
 	if v.Err != nil {
-		return oneLine(v.Err.Error())
+		return strings.TrimPrefix(oneLine(v.Err.Error()), Quote(v.Signature)+": ") // the line says where
 	}
 	if bad := v.Report.Failures(); len(bad) > 0 {
 		return summary(bad) + "; " + v.madeBy()
