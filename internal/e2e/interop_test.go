@@ -7,17 +7,17 @@ import (
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
-	"github.com/git-model-sign/git-model-sign/internal/e2e/refsigner"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/venv"
 )
 
 // peers is a session with both signers, and a model in the folder "model".
 type peers struct {
 	*session
-	reference *refsigner.Signer
+	reference string // folder of the reference signer's programs
 }
 
 func newPeers(t *testing.T) *peers {
-	p := &peers{newSession(t), needs.ReferenceSigner(t)}
+	p := &peers{newSession(t), needs.Python(t, venv.ReferenceSigner())}
 	p.keyPair("key", "P-256")
 	p.write(
 		"model/config.json", `{"a": 1}`,
@@ -52,19 +52,23 @@ func (p *peers) tryAPI(j job) result {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return p.run(p.reference.Python, script, string(b))
+	return p.run(p.python(), script, string(b))
 }
+
+// python is the Python that imports the reference signer, theirProgram its command-line program.
+func (p *peers) python() string       { return filepath.Join(p.reference, "python") }
+func (p *peers) theirProgram() string { return filepath.Join(p.reference, "model_signing") }
 
 // ours runs git-model-sign, theirs the reference signer's program; both must succeed.
 func (p *peers) ours(args ...string) { p.t.Helper(); p.exits(0, "git-model-sign", args...) }
 
-func (p *peers) theirs(args ...string) { p.t.Helper(); p.exits(0, p.reference.Program, args...) }
+func (p *peers) theirs(args ...string) { p.t.Helper(); p.exits(0, p.theirProgram(), args...) }
 
 // neither wants both signers to refuse the signature sig of the model.
 func (p *peers) neither(model, sig string) {
 	p.t.Helper()
 	p.exits(1, "git-model-sign", "verify", "--public-key", p.path("key.pub"), "--signature", p.path(sig), p.path(model))
-	p.exits(1, p.reference.Program, "verify", "key", "--public_key", p.path("key.pub"), "--signature", p.path(sig), p.path(model))
+	p.exits(1, p.theirProgram(), "verify", "key", "--public_key", p.path("key.pub"), "--signature", p.path(sig), p.path(model))
 }
 
 // TestInteropKeys signs with each kind of key and has the other signer verify.
@@ -102,7 +106,7 @@ func TestInteropEncryptedKey(t *testing.T) {
 	p.api(job{"do": "sign", "key": p.path("made.key"), "password": "correct horse", "model": model, "signature": sig})
 	p.ours("verify", "--public-key", p.path("made.pub"), "--signature", sig, model)
 
-	p.exits(0, p.reference.Python, "-c", `
+	p.exits(0, p.python(), "-c", `
 import sys
 from cryptography.hazmat.primitives import serialization as s
 key = s.load_pem_private_key(open(sys.argv[1], "rb").read(), None)
@@ -122,7 +126,7 @@ func TestInteropCertificate(t *testing.T) {
 	p.ours("sign", "--private-key", p.path("ca/leaf-key.pem"), "--signing-certificate", p.path("ca/leaf.pem"),
 		"--certificate-chain", p.path("ca/intermediate.pem"), "--signature", sig, model)
 	p.theirs("verify", "certificate", "--certificate_chain", root, "--signature", sig, model)
-	p.exits(1, p.reference.Program, "verify", "certificate", "--certificate_chain", p.path("ca/other-root.pem"), "--signature", sig, model)
+	p.exits(1, p.theirProgram(), "verify", "certificate", "--certificate_chain", p.path("ca/other-root.pem"), "--signature", sig, model)
 
 	p.theirs("sign", "certificate", "--private_key", p.path("ca/leaf-key.pem"), "--signing_certificate", p.path("ca/leaf.pem"),
 		"--certificate_chain", p.path("ca/intermediate.pem"), "--signature", sig, model)
@@ -229,7 +233,7 @@ func TestInteropDigest(t *testing.T) {
 		t.Errorf("digest prints %q", r.stdout)
 	}
 	one := p.exits(0, "git-model-sign", "digest", p.path("model/weights.bin"))
-	theirs := p.exits(0, p.reference.Python, "-c", "import model_signing, sys; "+
+	theirs := p.exits(0, p.python(), "-c", "import model_signing, sys; "+
 		"print('sha256:' + model_signing._signing.signing.Payload(model_signing.hashing.hash(sys.argv[1])).statement.pb.subject[0].digest['sha256'])",
 		p.path("model/weights.bin"))
 	if one.stdout != theirs.stdout {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/venv"
 )
 
 // preCommitHooks are what .pre-commit-hooks.yaml may hold, of what pre-commit knows.
@@ -58,7 +59,7 @@ func TestPreCommit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds everything once more")
 	}
-	program := needs.PreCommit(t)
+	program := filepath.Join(needs.Python(t, venv.PreCommit()), "pre-commit")
 	s := newSession(t, needs.GitLFS(t))
 	s.exits(0, "git", "lfs", "install")
 	publishModel(s)

