@@ -3,16 +3,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -110,25 +106,4 @@ func prepare(dir string, cold bool) error {
 		}
 		return nil
 	})
-}
-
-// usage is what a process took.
-type usage struct {
-	wall, cpu float64 // seconds
-	rss       float64 // bytes
-}
-
-// timed runs a command and sees what it takes.
-func timed(cmd *exec.Cmd) (usage, error) {
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	start := time.Now()
-	err := cmd.Run()
-	wall := time.Since(start).Seconds()
-	if err != nil {
-		return usage{}, fmt.Errorf("%w: %s", err, stderr.Bytes())
-	}
-	ru := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	return usage{wall: wall, cpu: cpu.Seconds(), rss: float64(ru.Maxrss) * 1024}, nil
 }

@@ -12,13 +12,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"flag"
 	"fmt"
 	"os"
@@ -27,12 +21,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/stopwatch"
 )
 
 func main() {
@@ -91,8 +85,9 @@ func run(ctx context.Context) error {
 	}
 	if *ref != "" {
 		b.others["model_signing"] = *ref
-		if err := writeKey(filepath.Join(b.dir, "key.pem")); err != nil {
-			return err
+		keygen := exec.CommandContext(ctx, b.subject, "keygen", "--no-passphrase", filepath.Join(b.dir, "key.pem"))
+		if out, err := keygen.CombinedOutput(); err != nil {
+			return fmt.Errorf("making a key: %w\n%s", err, out)
 		}
 	}
 	if err := b.describe(); err != nil {
@@ -132,16 +127,7 @@ func (b *bench) describe() error {
 type program struct {
 	name string
 	args []string
-	runs []usage
-}
-
-func (p *program) median(of func(usage) float64) float64 {
-	values := make([]float64, len(p.runs))
-	for i, u := range p.runs {
-		values[i] = of(u)
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
+	runs []stopwatch.Usage
 }
 
 // measure makes a case's data and lets its programs work on it in turns.
@@ -163,22 +149,21 @@ func (b *bench) measure(ctx context.Context, c testCase) error {
 					return err
 				}
 			}
-			u, err := timed(exec.CommandContext(ctx, p.args[0], p.args[1:]...))
+			u, err := stopwatch.Run(exec.CommandContext(ctx, p.args[0], p.args[1:]...))
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
 			p.runs = append(p.runs, u)
 		}
 	}
-	wall := func(u usage) float64 { return u.wall }
-	base := programs[0].median(wall)
+	base := stopwatch.Median(programs[0].runs, stopwatch.Wall)
 	work := c.name
 	for _, p := range programs {
-		t := p.median(wall)
-		byWall := func(x, y usage) int { return cmp.Compare(x.wall, y.wall) }
-		fmt.Printf("| %s | %s | %.3f (%.3f–%.3f) | %.2f | %.2f | %.0f | %.2f |\n", work, p.name, t,
-			slices.MinFunc(p.runs, byWall).wall, slices.MaxFunc(p.runs, byWall).wall, float64(total)/t/1e9,
-			p.median(func(u usage) float64 { return u.cpu }), p.median(func(u usage) float64 { return u.rss })/(1<<20), base/t)
+		t := stopwatch.Median(p.runs, stopwatch.Wall)
+		from, to := stopwatch.Range(p.runs)
+		fmt.Printf("| %s | %s | %.3f (%.3f–%.3f) | %.2f | %.2f | %.0f | %.2f |\n", work, p.name, t.Seconds(),
+			from.Seconds(), to.Seconds(), float64(total)/t.Seconds()/1e9, stopwatch.Median(p.runs, stopwatch.CPU).Seconds(),
+			float64(stopwatch.Median(p.runs, stopwatch.Peak))/(1<<20), base.Seconds()/t.Seconds())
 		work = ""
 	}
 	return nil
@@ -222,17 +207,4 @@ func (b *bench) programs(c testCase, data string) []*program {
 		}
 	}
 	return all
-}
-
-// writeKey makes a key to sign with.
-func writeKey(path string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }

@@ -17,17 +17,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"syscall"
 	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/gitlfs"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/home"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/programs"
+	"github.com/git-model-sign/git-model-sign/internal/stopwatch"
 )
 
 func main() {
@@ -106,9 +105,6 @@ func do(ctx context.Context, h *home.Home, dir string, args ...string) error {
 	return nil
 }
 
-// usage is what one run took.
-type usage struct{ wall, cpu time.Duration }
-
 // measure makes a repository and prints its rows.
 func measure(ctx context.Context, out io.Writer, h *home.Home, r repository, runs int) error {
 	dir := filepath.Join(h.Dir, "model")
@@ -117,47 +113,26 @@ func measure(ctx context.Context, out io.Writer, h *home.Home, r repository, run
 		return err
 	}
 	rows := r.rows()
-	taken := make([][]usage, len(rows))
+	taken := make([][]stopwatch.Usage, len(rows))
 	for range runs {
 		for i, row := range rows {
-			u, err := timed(h.Command(ctx, filepath.Join(dir, row.in), row.args[0], row.args[1:]...))
+			u, err := stopwatch.Run(h.Command(ctx, filepath.Join(dir, row.in), row.args[0], row.args[1:]...))
 			if err != nil {
 				return fmt.Errorf("%s: %w", row.name, err)
 			}
 			taken[i] = append(taken[i], u)
 		}
 	}
-	wall := func(u usage) time.Duration { return u.wall }
-	base := median(taken[0], wall)
+	base := stopwatch.Median(taken[0], stopwatch.Wall)
 	name := r.name
 	for i, row := range rows {
-		u := taken[i]
-		slices.SortFunc(u, func(a, b usage) int { return int(a.wall - b.wall) })
-		fmt.Fprintf(out, "| %s | %s | %s (%s–%s) | %s | %.1f |\n", name, row.name, ms(median(u, wall)), ms(u[0].wall), ms(u[len(u)-1].wall),
-			ms(median(u, func(u usage) time.Duration { return u.cpu })), float64(median(u, wall))/float64(base))
+		wall := stopwatch.Median(taken[i], stopwatch.Wall)
+		from, to := stopwatch.Range(taken[i])
+		fmt.Fprintf(out, "| %s | %s | %s (%s–%s) | %s | %.1f |\n", name, row.name, ms(wall), ms(from), ms(to),
+			ms(stopwatch.Median(taken[i], stopwatch.CPU)), float64(wall)/float64(base))
 		name = ""
 	}
 	return nil
-}
-
-// timed runs a command that has to succeed.
-func timed(cmd *exec.Cmd) (usage, error) {
-	start := time.Now()
-	out, err := cmd.CombinedOutput()
-	wall := time.Since(start)
-	if err != nil {
-		return usage{}, fmt.Errorf("%w: %s", err, out)
-	}
-	return usage{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
-}
-
-func median(u []usage, of func(usage) time.Duration) time.Duration {
-	values := make([]time.Duration, len(u))
-	for i := range u {
-		values[i] = of(u[i])
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.0f", float64(d)/float64(time.Millisecond)) }
