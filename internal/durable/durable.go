@@ -57,3 +57,12 @@ func write(name string, data []byte, perm os.FileMode, exact bool) (err error) {
 	}
 	return nil
 }
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return SyncFolder(d)
+}

@@ -26,6 +26,14 @@ func Lock(ctx context.Context, name string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return LockFile(ctx, f)
+}
+
+// LockFile is Lock for whoever opens the lock file with more care than by its
+// name. The file is LockFile's then, to close when the lock is given back or was
+// not to be had.
+func LockFile(ctx context.Context, f *os.File) (unlock func() error, err error) {
+	name := f.Name()
 	deadline := time.Now().Add(lockPatience)
 	for {
 		taken, err := tryLock(f)

@@ -4,12 +4,6 @@ package durable
 
 import "os"
 
-// syncDir makes a rename in dir last through a power failure.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+// SyncFolder makes what was renamed or made in an open folder last through a
+// power failure.
+func SyncFolder(d *os.File) error { return d.Sync() }

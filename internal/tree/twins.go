@@ -3,11 +3,10 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/git-model-sign/git-model-sign/internal/fold"
 )
 
 // ErrTwin says that two names are one on some file systems.
@@ -19,7 +18,7 @@ var ErrTwin = errors.New("collides")
 func (t *Tree) warnOfTwins() {
 	files := make(map[string]string, len(t.Files))
 	for _, f := range t.Files {
-		folded := fold(f.Path)
+		folded := fold.Path(f.Path)
 		if other, taken := files[folded]; taken && other != f.Path {
 			t.twins(f.Path, other)
 			continue
@@ -30,7 +29,7 @@ func (t *Tree) warnOfTwins() {
 	for _, f := range t.Files {
 		for dir := parent(f.Path); dir != "" && !seen[dir]; dir = parent(dir) {
 			seen[dir] = true
-			if other, taken := files[fold(dir)]; taken {
+			if other, taken := files[fold.Path(dir)]; taken {
 				t.twins(dir, other)
 			}
 		}
@@ -44,23 +43,4 @@ func (t *Tree) twins(path, other string) {
 		err = fmt.Errorf("%w with %+q on file systems that normalise Unicode", ErrTwin, other)
 	}
 	t.Warnings = append(t.Warnings, Problem{Path: path, Err: err})
-}
-
-// fold maps names that some file system takes for the same to one text: it is
-// the same for all forms of a letter and for all cases of it.
-func fold(path string) string {
-	ascii := strings.IndexFunc(path, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
-	if ascii {
-		return strings.ToUpper(path) // as smallestCase does with these letters
-	}
-	return norm.NFC.String(strings.Map(smallestCase, norm.NFD.String(path)))
-}
-
-// smallestCase is the first of all letters that differ from r in case only.
-func smallestCase(r rune) rune {
-	least := r
-	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
-		least = min(least, next)
-	}
-	return least
 }
