@@ -2,7 +2,6 @@ package download_test
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -296,9 +295,9 @@ func TestTwoRunsAtOnce(t *testing.T) {
 }
 
 func TestManySmallFiles(t *testing.T) {
-	n := 100_000
-	if testing.Short() || os.Getenv("CI") != "" {
-		n = 2_000
+	n := 10_000
+	if testing.Short() {
+		n = 500
 	}
 	o := &origin{files: make(map[string][]byte, n)}
 	files := make([]download.File, n)

@@ -210,10 +210,29 @@ func (s *store) note(j *job, now time.Time) {
 	if s.cache || s.commit == "" || j.Blob == "" {
 		return
 	}
-	seconds := float64(now.UnixMicro()) / 1e6
+	said := s.commit + "\n" + j.Blob + "\n"
+	when := fmt.Sprintf("%f\n", float64(now.UnixMicro())/1e6)
 	for _, m := range j.members {
-		_ = s.replace(notes+"/download/"+m.path+".metadata", fmt.Sprintf("%s\n%s\n%f\n", s.commit, j.Blob, seconds), false)
+		name := notes + "/download/" + m.path + ".metadata"
+		if !s.noted(name, said, s.prefix+m.path) {
+			_ = s.replace(name, said+when, false)
+		}
 	}
+}
+
+// noted says whether there is a note that says as much, and the file has not
+// been written to since, by which the clients judge it.
+func (s *store) noted(name, said, file string) bool {
+	note, err := s.lookAt(name)
+	if err != nil || note == nil || !note.Mode().IsRegular() || note.Size() > int64(len(said)+len("1234567890.123456\n")) {
+		return false
+	}
+	written, err := s.lookAt(file)
+	if err != nil || written == nil || written.ModTime().After(note.ModTime()) {
+		return false
+	}
+	b, err := s.root.ReadFile(name)
+	return err == nil && strings.HasPrefix(string(b), said)
 }
 
 // finish makes what was done last through a power failure. If every file is
