@@ -247,6 +247,7 @@ func absent(t *testing.T, name string) {
 // write makes a file and the folders above it.
 func write(t *testing.T, name, content string) {
 	t.Helper()
+	name = filepath.Clean(name)
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		t.Fatal(err)
 	}

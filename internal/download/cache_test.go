@@ -1,0 +1,272 @@
+package download_test
+
+import (
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/download"
+)
+
+const (
+	repo     = "models--org--model"
+	snapshot = "snapshots/" + commit + "/"
+)
+
+// cached is a model whose files have content in common, and its origin.
+func cached() (*origin, []download.File) {
+	weights, config := text(70_000), []byte("{}")
+	o := &origin{files: map[string][]byte{"w.bin": weights, "sub/dir/w.bin": weights, "config.json": config, "empty": nil}}
+	unsigned := listed("config.json", config)
+	return o, []download.File{signed("w.bin", weights), signed("sub/dir/w.bin", weights), unsigned, listed("empty", nil)}
+}
+
+func TestCache(t *testing.T) {
+	o, files := cached()
+	to := download.Cache{Dir: filepath.Join(t.TempDir(), "hub"), Repo: repo, Commit: commit, Ref: "refs/pr/1"}
+	allRight(t, mustRun(t, o, to, files...))
+	dir := filepath.Join(to.Dir, repo)
+	weights := hex.EncodeToString(sum(text(70_000)))
+	config, empty := blobID([]byte("{}")), blobID(nil)
+	want := map[string]string{
+		"blobs/" + weights:         string(text(70_000)),
+		"blobs/" + config:          "{}",
+		"blobs/" + empty:           "",
+		snapshot + "w.bin":         "-> ../../blobs/" + weights,
+		snapshot + "sub/dir/w.bin": "-> ../../../../blobs/" + weights,
+		snapshot + "config.json":   "-> ../../blobs/" + config,
+		snapshot + "empty":         "-> ../../blobs/" + empty,
+		"refs/refs/pr/1":           commit,
+	}
+	same(t, tree(t, dir), want)
+	holds(t, filepath.Join(dir, snapshot, "sub/dir/w.bin"), text(70_000))
+	if len(o.asked) != 2 || o.sent != 70_002 {
+		t.Errorf("asked for %q and got %d bytes, want the common content once", o.asked, o.sent)
+	}
+
+	// Again, with a snapshot that misses links, and under another name.
+	if err := os.RemoveAll(filepath.Join(dir, "snapshots")); err != nil {
+		t.Fatal(err)
+	}
+	o.asked = nil
+	to.Ref = "main"
+	for _, r := range mustRun(t, o, to, files...) {
+		if r.Err != nil || !r.Kept {
+			t.Errorf("%+v, want it kept", r)
+		}
+	}
+	want["refs/main"] = commit
+	same(t, tree(t, dir), want)
+	if len(o.asked) > 0 {
+		t.Errorf("asked for %q though all was there", o.asked)
+	}
+}
+
+// same fails unless two listings are the same.
+func same(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s is there", name)
+		}
+	}
+	for name, content := range want {
+		if found, ok := got[name]; !ok || found != content {
+			t.Errorf("%s: found %.60q (there: %t), want %.60q", name, found, ok, content)
+		}
+	}
+}
+
+// Files in the place of links are as good: the form of Windows.
+func TestCacheOfRealFiles(t *testing.T) {
+	o, files := cached()
+	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit, Ref: "main", RealFiles: true}
+	allRight(t, mustRun(t, o, to, files...))
+	dir := filepath.Join(to.Dir, repo)
+	want := map[string]string{"refs/main": commit}
+	for _, f := range files {
+		want[snapshot+f.Path] = string(o.files[f.Path])
+	}
+	same(t, tree(t, dir), want)
+	o.asked = nil
+	for _, real := range []bool{true, false} {
+		to.RealFiles = real
+		for _, r := range mustRun(t, o, to, files...) {
+			if r.Err != nil || !r.Kept {
+				t.Errorf("real files %t: %+v, want it kept", real, r)
+			}
+		}
+	}
+	same(t, tree(t, dir), want)
+	if len(o.asked) > 0 {
+		t.Errorf("asked for %q though all was there", o.asked)
+	}
+}
+
+// Links that are there already are kept where real files are asked for.
+func TestRealFilesBesideLinks(t *testing.T) {
+	o, files := cached()
+	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit}
+	allRight(t, mustRun(t, o, to, files...))
+	before := tree(t, to.Dir)
+	to.RealFiles = true
+	for _, r := range mustRun(t, &origin{}, to, files...) {
+		if r.Err != nil || !r.Kept {
+			t.Errorf("%+v, want it kept", r)
+		}
+	}
+	same(t, tree(t, to.Dir), before)
+	if err := os.Remove(filepath.Join(to.Dir, repo, "blobs", files[0].Blob)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := download.Run(t.Context(), o, files, to, quick()); !errors.Is(err, download.ErrExists) {
+		t.Errorf("a link that leads nowhere: %v, want ErrExists", err)
+	}
+}
+
+func TestRefIsLast(t *testing.T) {
+	o, files := cached()
+	o.files["config.json"] = []byte("[]")
+	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit, Ref: "main"}
+	ref := filepath.Join(to.Dir, repo, "refs", "main")
+	o.spoil = func(*connection) { absent(t, ref) }
+	results := mustRun(t, o, to, files...)
+	if !errors.Is(results[2].Err, download.ErrWrong) {
+		t.Errorf("result %+v, want ErrWrong", results[2])
+	}
+	absent(t, ref)
+	absent(t, filepath.Join(to.Dir, repo, snapshot, "config.json"))
+	absent(t, filepath.Join(to.Dir, repo, "blobs", files[2].Blob))
+
+	write(t, ref, strings.Repeat("f", 40))
+	o.files["config.json"], o.spoil = []byte("{}"), nil
+	allRight(t, mustRun(t, o, to, files...))
+	holds(t, ref, []byte(commit))
+
+	to.Ref = commit
+	allRight(t, mustRun(t, o, to, files...))
+	absent(t, filepath.Join(to.Dir, repo, "refs", commit))
+}
+
+// In a cache, a blob's name is a promise of its own beside the signature.
+func TestBlobHasItsName(t *testing.T) {
+	content := text(1000)
+	o := &origin{files: map[string][]byte{"a": content}}
+	f := sharded("a", content, digest.BLAKE3, 300)
+	f.Blob = hex.EncodeToString(sum(text(999)))
+	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit}
+	r := mustRun(t, o, to, f)[0]
+	if !errors.Is(r.Err, download.ErrWrong) || !strings.Contains(r.Err.Error(), "expected sha256 "+f.Blob) {
+		t.Errorf("error %v, want ErrWrong", r.Err)
+	}
+	same(t, tree(t, to.Dir), nil)
+}
+
+// Of files that are listed with the same content, a signature cannot say different things.
+func TestSameBlobSignedOtherwise(t *testing.T) {
+	content := text(1000)
+	a, b := sharded("a", content, digest.SHA256, 300), sharded("b", content, digest.SHA256, 300)
+	b.Want[1].Digest = make([]byte, 32)
+	o := &origin{files: map[string][]byte{"a": content, "b": content}}
+	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit}
+	results := mustRun(t, o, to, a, b)
+	if results[0].Err != nil || !errors.Is(results[1].Err, download.ErrWrong) {
+		t.Errorf("results %v and %v, want the second wrong", results[0].Err, results[1].Err)
+	}
+	absent(t, filepath.Join(to.Dir, repo, snapshot, "b"))
+
+	// A file that is not signed joins one that is, and is held to the signature too.
+	o.files = map[string][]byte{"a": text(1001)[1:], "b": text(1001)[1:]}
+	to.Dir = t.TempDir()
+	unsigned := download.File{Path: "b", Size: 1000, Blob: a.Blob}
+	for _, r := range mustRun(t, o, to, unsigned, a) {
+		if !errors.Is(r.Err, download.ErrWrong) {
+			t.Errorf("%+v, want ErrWrong", r)
+		}
+	}
+}
+
+func TestCacheInTheWay(t *testing.T) {
+	content := text(1000)
+	f := signed("dir/a", content)
+	other := string(text(1001)[1:])
+	for name, prepare := range map[string]func(t *testing.T, dir string){
+		"blob of the same size": func(t *testing.T, dir string) { write(t, dir+"/blobs/"+f.Blob, other) },
+		"short blob":            func(t *testing.T, dir string) { write(t, dir+"/blobs/"+f.Blob, "x") },
+		"file":                  func(t *testing.T, dir string) { write(t, dir+"/"+snapshot+"dir/a", other) },
+		"blob is a link": func(t *testing.T, dir string) {
+			write(t, dir+"/other", string(content))
+			link(t, "../other", dir+"/blobs/"+f.Blob)
+		},
+		"link to another blob": func(t *testing.T, dir string) {
+			write(t, dir+"/blobs/"+blobID(content), string(content))
+			link(t, "../../../blobs/"+blobID(content), dir+"/"+snapshot+"dir/a")
+		},
+		"link out of the cache": func(t *testing.T, dir string) {
+			write(t, dir+"/../outside", string(content))
+			link(t, "../../../../outside", dir+"/"+snapshot+"dir/a")
+		},
+		"absolute link": func(t *testing.T, dir string) {
+			write(t, dir+"/blobs/"+f.Blob, string(content))
+			link(t, dir+"/blobs/"+f.Blob, dir+"/"+snapshot+"dir/a")
+		},
+		"link to nowhere": func(t *testing.T, dir string) { link(t, "nowhere", dir+"/"+snapshot+"dir/a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit, Ref: "main"}
+			prepare(t, filepath.Join(to.Dir, repo))
+			before := tree(t, to.Dir)
+			o := &origin{files: map[string][]byte{"dir/a": content}}
+			_, err := download.Run(t.Context(), o, []download.File{f}, to, quick())
+			if !errors.Is(err, download.ErrExists) {
+				t.Errorf("error %v, want ErrExists", err)
+			}
+			if len(o.asked) > 0 {
+				t.Errorf("asked for %q", o.asked)
+			}
+			same(t, tree(t, to.Dir), before)
+		})
+	}
+}
+
+func TestCacheNames(t *testing.T) {
+	f := []download.File{signed("a", text(10))}
+	for name, to := range map[string]download.Cache{
+		"repository above":  {Repo: "..", Commit: commit},
+		"repository below":  {Repo: "a/b", Commit: commit},
+		"no repository":     {Commit: commit},
+		"no commit":         {Repo: repo},
+		"short commit":      {Repo: repo, Commit: "0123"},
+		"commit is a path":  {Repo: repo, Commit: "../../../../../../../../../../../../../x"},
+		"ref leads outside": {Repo: repo, Commit: commit, Ref: "../../x"},
+		"absolute ref":      {Repo: repo, Commit: commit, Ref: "/x"},
+	} {
+		to.Dir = filepath.Join(t.TempDir(), "hub")
+		o := &origin{files: map[string][]byte{"a": text(10)}}
+		if _, err := download.Run(t.Context(), o, f, to, quick()); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		absent(t, to.Dir)
+	}
+	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit}
+	nameless := f[0]
+	nameless.Blob = ""
+	if _, err := download.Run(t.Context(), &origin{}, []download.File{nameless}, to, quick()); err == nil {
+		t.Error("no error for a content without a name")
+	}
+}
+
+// link makes a symbolic link and the folders above it.
+func link(t *testing.T, target, name string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, name); err != nil {
+		t.Skip(err)
+	}
+}
