@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/git-model-sign/git-model-sign/internal/hub"
 )
@@ -96,7 +97,7 @@ func checkError(t *testing.T, err, is error, text string) {
 	if err == nil || is != nil && !errors.Is(err, is) || !strings.Contains(err.Error(), text) {
 		t.Errorf("error %v, want %v with %q", err, is, text)
 	}
-	if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.ContainsAny(err.Error(), "\x1b\x9b\n")) {
+	if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.ContainsFunc(err.Error(), unicode.IsControl)) {
 		t.Errorf("error %q holds a secret or a control character", err)
 	}
 }
@@ -235,6 +236,14 @@ func TestTokenOverHTTP(t *testing.T) {
 func TestRetries(t *testing.T) {
 	good := reply(200, resolved)
 	broken := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	garbage := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer conn.Close()
+		_, _ = conn.Write([]byte("HTTP/1.1 200 \x1b[2J\r\nbad\x1b\r\n\r\n"))
+	})
 	limited := func(header ...string) http.Handler { return reply(429, "", header...) }
 	for _, test := range []struct {
 		name     string
@@ -249,6 +258,7 @@ func TestRetries(t *testing.T) {
 		{"501", reply(501, ""), 1, 0, 0, "HTTP status 501"},
 		{"400", reply(400, ""), 1, 0, 0, "HTTP status 400"},
 		{"broken connection", inTurn(broken, broken, good), 3, 750 * time.Millisecond, 1500 * time.Millisecond, ""},
+		{"garbage", garbage, 5, 3750 * time.Millisecond, 7500 * time.Millisecond, "(tried 5 times)"},
 		{"broken for good", broken, 5, 3750 * time.Millisecond, 7500 * time.Millisecond, "(tried 5 times)"},
 		{"silent once", inTurn(silent, good), 2, 250 * time.Millisecond, 500 * time.Millisecond, ""},
 		{"silent for good", silent, 3, 750 * time.Millisecond, 1500 * time.Millisecond, "nothing came for 30s (tried 3 times)"},

@@ -209,7 +209,7 @@ func (f *Content) resume(cause error) error {
 		return fmt.Errorf("%s: broken off at byte %d: %w", f.doing, f.at, f.ctx.Err())
 	}
 	f.body = next.body
-	if next.ETag != f.ETag || f.Size >= 0 && next.Size != f.Size {
+	if next.ETag != f.ETag || f.Size >= 0 && next.Size >= 0 && next.Size != f.Size {
 		return fmt.Errorf("%s: broken off at byte %d: %w", f.doing, f.at, errChanged)
 	}
 	return nil

@@ -50,8 +50,9 @@ func isNext(rel string) bool {
 // cutLink takes the first link off a header: its target and its relations, of
 // which the first rel counts.
 func cutLink(s string) (target, rel, rest string, err error) {
-	target, s, ok := strings.Cut(strings.TrimPrefix(s, "<"), ">")
-	if !ok || target == "" {
+	s, opened := strings.CutPrefix(s, "<")
+	target, s, closed := strings.Cut(s, ">")
+	if !opened || !closed || target == "" {
 		return "", "", "", errLink
 	}
 	found := false

@@ -33,8 +33,8 @@ type Entry struct {
 
 // What is taken of a listing. The Hub advises to stay below 100,000 files.
 const (
-	maxEntries      = 500_000   // files and folders
-	maxListing      = 256 << 20 // bytes of all its pages
+	maxEntries      = 250_000   // files and folders
+	maxListing      = 128 << 20 // bytes of all its pages
 	maxPages        = 10_000
 	maxPath         = 4096 // bytes
 	maxPointerBytes = 1024 // as git-lfs reads
@@ -44,10 +44,10 @@ const (
 // holds is an error: a path that leaves the folder or is there twice, pages that
 // go round in a circle or lead away from the endpoint.
 func (c *Client) List(ctx context.Context, r Revision) ([]Entry, error) {
-	l := listing{seen: map[string]bool{}, pages: map[string]bool{}}
+	l := newListing()
 	err := r.check()
 	if err == nil {
-		err = c.list(ctx, r, &l)
+		err = c.list(ctx, r, l)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listing the files of %s at %.12s: %w", r.repo(), r.Commit, err)
@@ -107,6 +107,10 @@ type listing struct {
 	seen    map[string]bool // paths of files, true, and of folders, false
 	pages   map[string]bool
 	bytes   int
+}
+
+func newListing() *listing {
+	return &listing{seen: map[string]bool{}, pages: map[string]bool{}}
 }
 
 // listed is an element of a page.

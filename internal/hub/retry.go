@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/plain"
 )
 
 const (
@@ -116,6 +118,9 @@ func tries(err error) int {
 
 // broken is a connection that broke, or was never made.
 type broken struct{ error }
+
+// Error is in one line: what a proxy or a server said may be part of it.
+func (b *broken) Error() string { return plain.Line(b.error.Error()) }
 
 func (b *broken) Unwrap() error { return b.error }
 

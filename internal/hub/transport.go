@@ -1,9 +1,7 @@
 package hub
 
 import (
-	"errors"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -11,13 +9,6 @@ import (
 // HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 func newTransport() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.Proxy = func(r *http.Request) (*url.URL, error) {
-		u, err := http.ProxyFromEnvironment(r)
-		if err != nil {
-			return nil, errors.New("HTTP_PROXY or HTTPS_PROXY is no address of a proxy") // not quoted: it may hold a password
-		}
-		return u, nil
-	}
 	t.MaxIdleConnsPerHost = 8
 	// A dead connection is noticed by its silence, and would be taken again for
 	// the next try if nobody asked it.
