@@ -101,7 +101,7 @@ func looseBlobs(t *testing.T, r *Repository, oids []string, max int64) map[strin
 	defer s.Close()
 	found := map[string]localBlob{}
 	for i, b := range s.local(t.Context(), oids, max) {
-		if b.known && !b.packed {
+		if b.known && b.packed.pack == nil {
 			found[oids[i]] = b
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -47,8 +48,9 @@ type pack struct {
 
 // bucket is what an index says of the objects whose ids have the same first byte.
 type bucket struct {
-	ids     []byte // sorted
-	offsets []byte
+	ids       []byte // sorted
+	checksums []byte // CRC-32 of the objects as they are in the pack
+	offsets   []byte
 }
 
 // openPacks opens the packs of a plain repository. Those that are not understood
@@ -154,8 +156,11 @@ func sizeOf(f *os.File) int64 {
 
 func (p *pack) count() uint32 { return p.fanout[255] }
 
-// offsets is where the index has its offsets, behind ids and checksums.
-func (p *pack) offsets() int64 { return int64(indexHead) + int64(p.count())*(idSize+4) }
+// checksums, offsets and largeOffsets are where the index has these tables, behind
+// that of ids.
+func (p *pack) checksums() int64 { return int64(indexHead) + int64(p.count())*idSize }
+
+func (p *pack) offsets() int64 { return p.checksums() + int64(p.count())*4 }
 
 func (p *pack) largeOffsets() int64 { return p.offsets() + int64(p.count())*4 }
 
@@ -168,36 +173,48 @@ func (p *pack) bucket(first byte) (*bucket, error) {
 	if first > 0 {
 		from = int64(p.fanout[first-1])
 	}
-	b := &bucket{ids: make([]byte, (to-from)*idSize), offsets: make([]byte, (to-from)*4)}
-	if _, err := p.index.ReadAt(b.ids, int64(indexHead)+from*idSize); err != nil {
-		return nil, err
+	n := to - from
+	b := &bucket{ids: make([]byte, n*idSize), checksums: make([]byte, n*4), offsets: make([]byte, n*4)}
+	_, err := p.index.ReadAt(b.ids, int64(indexHead)+from*idSize)
+	if err == nil {
+		_, err = p.index.ReadAt(b.checksums, p.checksums()+from*4)
 	}
-	if _, err := p.index.ReadAt(b.offsets, p.offsets()+from*4); err != nil {
+	if err == nil {
+		_, err = p.index.ReadAt(b.offsets, p.offsets()+from*4)
+	}
+	if err != nil {
 		return nil, err
 	}
 	p.buckets[first].Store(b)
 	return b, nil
 }
 
-// find returns where an object begins.
-func (p *pack) find(id *[idSize]byte) (offset int64, found bool) {
+// place is where an object begins in a pack.
+type place struct {
+	pack     *pack // nil for nowhere
+	offset   int64
+	checksum uint32
+}
+
+// find returns where an object is.
+func (p *pack) find(id *[idSize]byte) (at place, found bool) {
 	b, err := p.bucket(id[0])
 	if err != nil {
-		return 0, false
+		return place{}, false
 	}
 	i, found := sort.Find(len(b.ids)/idSize, func(i int) int { return bytes.Compare(id[:], b.ids[i*idSize:(i+1)*idSize]) })
 	if !found {
-		return 0, false
+		return place{}, false
 	}
-	offset = int64(binary.BigEndian.Uint32(b.offsets[4*i:]))
+	offset := int64(binary.BigEndian.Uint32(b.offsets[4*i:]))
 	if offset&largeOffset != 0 {
 		var large [8]byte
 		if _, err := p.index.ReadAt(large[:], p.largeOffsets()+(offset&^largeOffset)*8); err != nil {
-			return 0, false
+			return place{}, false
 		}
 		offset = int64(binary.BigEndian.Uint64(large[:]))
 	}
-	return offset, offset >= packHead && offset < p.size
+	return place{p, offset, binary.BigEndian.Uint32(b.checksums[4*i:])}, offset >= packHead && offset < p.size
 }
 
 // packReader reads one object after the other.
@@ -212,25 +229,24 @@ type packReader struct {
 // setting of zlib.
 func deflated(size int64) int64 { return size + size>>5 + 64 }
 
-// blob reads the object at an offset, if it is a blob as a whole: its size, and if
-// that is at most max its content. Content that is expected to be of some size is
-// read in one go. The caller holds it against its id; it stands in buf if that is large
+// blob reads the object at a place, if it is a blob as a whole: its size, and if
+// that is at most max its content, which is held against its checksum. Content that
+// is expected to be of some size is read in one go; it stands in buf if that is large
 // enough.
-func (l *packReader) blob(p *pack, offset, expected, max int64, buf []byte) (size int64, content []byte, err error) {
-	head, err := l.read(p, offset, maxHeader+deflated(min(expected, max)))
+func (l *packReader) blob(at place, expected, max int64, buf []byte) (size int64, content []byte, err error) {
+	raw, err := l.read(at, maxHeader+deflated(min(expected, max)))
 	if err != nil {
 		return 0, nil, err
 	}
-	size, n, ok := parsePackedHeader(head)
+	size, n, ok := parsePackedHeader(raw)
 	if !ok {
 		return 0, nil, errPack
 	}
 	if size > max {
 		return size, nil, nil
 	}
-	rest := head[n:]
-	if need := deflated(size); int64(len(rest)) < need {
-		if rest, err = l.read(p, offset+int64(n), need); err != nil {
+	if need := int64(n) + deflated(size); int64(len(raw)) < need {
+		if raw, err = l.read(at, need); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -238,12 +254,16 @@ func (l *packReader) blob(p *pack, offset, expected, max int64, buf []byte) (siz
 		content = make([]byte, size)
 	}
 	content = content[:size]
-	return size, content, l.inflateInto(content, rest)
+	read, err := l.inflateInto(content, raw[n:])
+	if err == nil && crc32.ChecksumIEEE(raw[:n+read]) != at.checksum {
+		err = errPack
+	}
+	return size, content, err
 }
 
-// read reads up to so many bytes of the pack; fewer only at its end.
-func (l *packReader) read(p *pack, offset, length int64) ([]byte, error) {
-	length = min(length, p.size-offset)
+// read reads up to so many bytes from a place on; fewer only at the end of the pack.
+func (l *packReader) read(at place, length int64) ([]byte, error) {
+	length = min(length, at.pack.size-at.offset)
 	if length <= 0 {
 		return nil, errPack
 	}
@@ -251,30 +271,32 @@ func (l *packReader) read(p *pack, offset, length int64) ([]byte, error) {
 		l.raw = make([]byte, length)
 	}
 	l.raw = l.raw[:length]
-	_, err := p.data.ReadAt(l.raw, offset)
+	_, err := at.pack.data.ReadAt(l.raw, at.offset)
 	return l.raw, err
 }
 
 // inflateInto fills content with what b begins with, a zlib stream (RFC 1950) which
-// must end just there. Its checksum is not looked at, as the content's id is.
-func (l *packReader) inflateInto(content, b []byte) error {
-	if len(b) < 2 || b[0]&15 != 8 || b[0]>>4 > 7 || b[1]&0x20 != 0 || binary.BigEndian.Uint16(b)%31 != 0 {
-		return errPack
+// must end just there, and returns its length. The checksum at its end is not looked
+// at, as that of the pack holds for it too, and is quicker.
+func (l *packReader) inflateInto(content, b []byte) (read int, err error) {
+	const head, sum = 2, 4
+	if len(b) < head || b[0]&15 != 8 || b[0]>>4 > 7 || b[1]&0x20 != 0 || binary.BigEndian.Uint16(b)%31 != 0 {
+		return 0, errPack
 	}
-	l.in.Reset(b[2:])
+	l.in.Reset(b[head:])
 	if l.inflate == nil {
 		l.inflate = flate.NewReader(&l.in)
 	} else if err := l.inflate.(flate.Resetter).Reset(&l.in, nil); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := io.ReadFull(l.inflate, content); err != nil {
-		return err
+		return 0, err
 	}
 	var more [1]byte
-	if n, err := l.inflate.Read(more[:]); n > 0 || !errors.Is(err, io.EOF) {
-		return errPack
+	if n, err := l.inflate.Read(more[:]); n > 0 || !errors.Is(err, io.EOF) || l.in.Len() < sum {
+		return 0, errPack
 	}
-	return nil
+	return len(b) - l.in.Len() + sum, nil
 }
 
 // parsePackedHeader reads the size of a blob, and how many bytes say so. It is not

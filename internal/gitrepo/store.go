@@ -25,9 +25,12 @@ type Blob struct {
 	OID     string
 	Size    int64  // in bytes
 	Content []byte // nil if it is longer than was asked for; may be kept
-	// Packed says that [Store.OpenPacked] can read the content.
-	Packed bool
+
+	packed place
 }
+
+// Packed says whether [Store.OpenPacked] can read the content.
+func (b Blob) Packed() bool { return b.packed.pack != nil }
 
 // OpenStore opens the objects of the repository as they are now. The caller closes
 // the store. What comes later is found too, by git.
@@ -107,7 +110,7 @@ type localBlob struct {
 	content []byte // nil if it is longer than was asked for
 	size    int64
 	known   bool
-	packed  bool
+	packed  place
 }
 
 // onePage is how much is read of a blob before its size is known, in bytes.
@@ -134,7 +137,7 @@ func (s *Store) local(ctx context.Context, oids []string, max int64) []localBlob
 				return
 			}
 			for i := from; i < min(from+share, len(oids)); i++ {
-				b, err := s.packed(p, oids[i], min(max, onePage), max, nil)
+				b, err := s.packed(p, oids[i], min(max, onePage), max)
 				if errors.Is(err, errNoPack) {
 					b, err = l.read(s.repo, oids[i], max)
 				}
@@ -161,43 +164,41 @@ func (s *Store) reader() *packReader {
 	return &packReader{}
 }
 
-// packed reads a blob of at most max bytes out of a pack, into buf if it is large
-// enough, and of a longer one its size. What is read is held against its id.
-func (s *Store) packed(p *packReader, oid string, expected, max int64, buf []byte) (localBlob, error) {
+// packed reads a blob of at most max bytes out of a pack, and of a longer one its
+// size. What is read is held against its id.
+func (s *Store) packed(p *packReader, oid string, expected, max int64) (localBlob, error) {
 	id, ok := rawID(oid)
 	if !ok {
 		return localBlob{}, errPack
 	}
 	for _, pack := range s.packs {
-		offset, found := pack.find(&id)
+		at, found := pack.find(&id)
 		if !found {
 			continue
 		}
-		size, content, err := p.blob(pack, offset, expected, max, buf)
-		if err == nil && size <= max && s.repo.objectID(content) != oid {
+		size, content, err := p.blob(at, expected, max, nil)
+		if err == nil && content != nil && s.repo.objectID(content) != oid {
 			err = errPack
 		}
-		return localBlob{content: content, size: size, packed: true}, err
+		return localBlob{content: content, size: size, packed: at}, err
 	}
 	return localBlob{}, errNoPack
 }
 
-// OpenPacked reads the content of a blob of which [Store.Blobs] has said that it is
-// packed, and how many bytes it has. What is read is held against its id, and stays
-// until release is called. A failure is no verdict: git may still have the object.
-func (s *Store) OpenPacked(oid string, size int64) (content []byte, release func(), err error) {
+// OpenPacked reads the content of a blob that is packed. It stays until release is
+// called. What is read is not held against its id, only against the checksum that the
+// pack's index has for it: the caller compares it with a digest that it has from
+// elsewhere. A failure is no verdict: git may still have the object.
+func (s *Store) OpenPacked(b Blob) (content []byte, release func(), err error) {
 	p := s.reader()
-	b, err := s.packed(p, oid, size, size, p.content)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("reading packed object %s: %w", oid, err)
-	case b.size != size:
-		err = fmt.Errorf("%w: %s has %d bytes, expected %d", ErrObject, oid, b.size, size)
+	size, content, err := p.blob(b.packed, b.Size, b.Size, p.content)
+	if err == nil && size != b.Size {
+		err = errPack
 	}
 	if err != nil {
 		s.readers.Put(p)
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("reading packed object %s: %w", b.OID, err)
 	}
-	p.content = b.content
-	return b.content, func() { s.readers.Put(p) }, nil
+	p.content = content
+	return content, func() { s.readers.Put(p) }, nil
 }

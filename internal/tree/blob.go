@@ -21,7 +21,8 @@ type blob struct {
 	oid  string
 	size int64
 	// store reads the content where it is opened; nil if it has to be brought near.
-	store *gitrepo.Store
+	store  *gitrepo.Store
+	packed gitrepo.Blob
 
 	mu      sync.Mutex
 	content []byte // nil unless it is at hand
@@ -169,7 +170,7 @@ func (b *blob) opener(name string) func() (digest.File, error) {
 			return memoryFile{content, info}, nil
 		}
 		if b.store != nil {
-			if content, release, err := b.store.OpenPacked(b.oid, b.size); err == nil {
+			if content, release, err := b.store.OpenPacked(b.packed); err == nil {
 				return packedFile{memoryFile{content, info}, release}, nil
 			}
 		}

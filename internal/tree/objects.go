@@ -279,8 +279,8 @@ func (w *objects) readBlobs(ctx context.Context) error {
 		case kept+len(found.Content) <= maxKept && (found.Content != nil || found.Size == 0):
 			b.content, b.keep = found.Content, true
 			kept += len(found.Content)
-		case found.Packed && found.Size <= maxPacked:
-			b.store = w.tree.store
+		case found.Packed() && found.Size <= maxPacked:
+			b.store, b.packed = w.tree.store, found
 		}
 		for i := first[b.oid]; i >= 0; i = next[i] {
 			w.addBlob(i, b, found.Content)
