@@ -23,8 +23,8 @@ func setupBench(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []st
 	asJSON := flags.Bool("json", false, "print the result as one JSON object")
 
 	return func(ctx context.Context, args []string) error {
-		if len(args) > 0 {
-			return ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
+		if err := noArgument(args, ""); err != nil {
+			return err
 		}
 		if *seconds < least || *seconds > most {
 			return ui.Usage("", "--seconds %d: expected %d to %d", *seconds, least, most)

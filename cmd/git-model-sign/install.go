@@ -37,8 +37,8 @@ func setupHooks(flags *pflag.FlagSet, t *ui.Terminal, change func(context.Contex
 	quiet := flags.BoolP("quiet", "q", false, "print errors only")
 
 	return func(ctx context.Context, args []string) error {
-		if len(args) > 0 {
-			return ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
+		if err := noArgument(args, ""); err != nil {
+			return err
 		}
 		t.Quiet = *quiet
 		scope, given := hook.Global, 0
@@ -106,8 +106,8 @@ func printResult(t *ui.Terminal, r *hook.Result) {
 
 func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	return func(ctx context.Context, args []string) error {
-		if len(args) > 0 {
-			return ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
+		if err := noArgument(args, ""); err != nil {
+			return err
 		}
 		executable, err := os.Executable()
 		if err != nil {

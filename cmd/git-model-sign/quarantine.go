@@ -27,8 +27,8 @@ func setupQuarantineList(flags *pflag.FlagSet, t *ui.Terminal) func(context.Cont
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
-		if len(args) > 0 {
-			return ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
+		if err := noArgument(args, ""); err != nil {
+			return err
 		}
 		repo, err := openHere(ctx)
 		if err != nil {

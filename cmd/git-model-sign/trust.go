@@ -126,8 +126,8 @@ func setupTrustCheck(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context,
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
-		if len(args) > 0 {
-			return ui.Usage("it looks at every signature of the repository that the current folder is in", "expected no argument, found %s", ui.QuoteAll(args))
+		if err := noArgument(args, "it looks at every signature of the repository that the current folder is in"); err != nil {
+			return err
 		}
 		repo, config, err := here(ctx)
 		if err != nil {
