@@ -24,7 +24,7 @@ func ReadFile(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return read(f, name, limit)
+	return Read(f, limit)
 }
 
 // MaxInput is the size in bytes that files of keys, certificates and trusted
@@ -49,16 +49,17 @@ func ReadRegular(name string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
 	}
-	return read(f, name, limit)
+	return Read(f, limit)
 }
 
-func read(f *os.File, name string, limit int64) ([]byte, error) {
+// Read reads what is left of an open file, which is at most limit bytes.
+func Read(f *os.File, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(b)) > limit {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("%w: expected at most %d bytes", ErrTooLarge, limit)}
+		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: fmt.Errorf("%w: expected at most %d bytes", ErrTooLarge, limit)}
 	}
 	return b, nil
 }

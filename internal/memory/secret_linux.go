@@ -4,12 +4,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 )
 
 const (
@@ -59,9 +60,9 @@ func readSecret(dir int) ([]byte, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: errNotOwn}
 	}
-	secret, err := io.ReadAll(io.LimitReader(f, secretSize+1))
-	if err == nil && len(secret) != secretSize {
-		err = errDamaged
+	secret, err := bounded.Read(f, secretSize)
+	if errors.Is(err, bounded.ErrTooLarge) || err == nil && len(secret) != secretSize {
+		return nil, errDamaged
 	}
 	return secret, err
 }
