@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/pflag"
 
 	"github.com/git-model-sign/git-model-sign/internal/cli"
-	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/quarantine"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/walk"
@@ -30,7 +28,7 @@ func setupQuarantineList(flags *pflag.FlagSet, t *ui.Terminal) func(context.Cont
 		if err := noArgument(args, ""); err != nil {
 			return err
 		}
-		repo, err := openHere(ctx)
+		repo, _, err := walk.FindInRepository(ctx, ".")
 		if err != nil {
 			return err
 		}
@@ -53,7 +51,7 @@ func setupQuarantineRestore(flags *pflag.FlagSet, t *ui.Terminal) func(context.C
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
-		repo, err := openHere(ctx)
+		repo, _, err := walk.FindInRepository(ctx, ".")
 		if err != nil {
 			return err
 		}
@@ -68,16 +66,4 @@ func setupQuarantineRestore(flags *pflag.FlagSet, t *ui.Terminal) func(context.C
 		}
 		return done.Err()
 	}
-}
-
-// openHere opens the repository of the current folder.
-func openHere(ctx context.Context) (*gitrepo.Repository, error) {
-	repo, err := gitrepo.Open(ctx, ".")
-	switch {
-	case errors.Is(err, gitrepo.ErrNotRepository):
-		return nil, ui.Usage("", "%w", err)
-	case err != nil:
-		return nil, ui.Trouble("", "%w", err)
-	}
-	return repo, nil
 }

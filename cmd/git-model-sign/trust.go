@@ -157,15 +157,15 @@ func setupTrustCheck(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context,
 	}
 }
 
-// here is the repository that the current folder is in, and its configuration.
+// here is the repository whose worktree the current folder is in, and its configuration.
 func here(ctx context.Context) (*gitrepo.Repository, *cli.Config, error) {
-	p, err := walk.Locate(ctx, ".", "", false)
+	repo, _, err := walk.FindInRepository(ctx, ".")
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.Repo == nil {
+	if repo.Top == "" {
 		return nil, nil, ui.Usage("", "the current folder is in no worktree of a repository")
 	}
-	config, err := cli.LoadConfig(ctx, p.Repo)
-	return p.Repo, config, err
+	config, err := cli.LoadConfig(ctx, repo)
+	return repo, config, err
 }
