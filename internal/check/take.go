@@ -18,8 +18,8 @@ import (
 func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher) (*oms.Manifest, error) {
 	all := layOut(t, s)
 	signed := make([]oms.Resource, len(all))
-	var read []pending
-	var places []int // of what is read, in signed
+	read := make([]pending, 0, len(all))
+	places := make([]int, 0, len(all)) // of what is read, in signed
 	for i, r := range all {
 		signed[i] = r.resource
 		if r.file.Kind != tree.Pointer {

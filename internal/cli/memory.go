@@ -9,7 +9,7 @@ import (
 
 // unhurried is the memory in bytes that a program may take before anything is
 // collected. Hashing maps as much again.
-const unhurried = 24 << 20
+const unhurried = 32 << 20
 
 // collectLater puts the first garbage collection off until there is something
 // worth collecting: most runs end before, and with many small files collections

@@ -18,24 +18,33 @@ type source struct {
 
 // openSource opens an item's file and sees that it has the expected size.
 func openSource(it *Item) (*source, error) {
+	s := new(source)
+	if err := s.open(it); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) open(it *Item) error {
 	f, err := it.Open()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	before, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", it.Name, err)
+		return fmt.Errorf("%s: %w", it.Name, err)
 	}
 	if it.Size >= 0 && before.Size() != it.Size {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w: expected %d bytes, found %d", it.Name, ErrChanged, it.Size, before.Size())
+		return fmt.Errorf("%s: %w: expected %d bytes, found %d", it.Name, ErrChanged, it.Size, before.Size())
 	}
 	end := before.Size()
 	if it.Length >= 0 {
 		end = it.Offset + it.Length
 	}
-	return &source{item: it, file: f, before: before, pos: it.Offset, end: max(end, it.Offset)}, nil
+	*s = source{item: it, file: f, before: before, pos: it.Offset, end: max(end, it.Offset)}
+	return nil
 }
 
 func (s *source) left() int64 { return s.end - s.pos }
@@ -82,8 +91,8 @@ func (s *source) close() { s.file.Close() }
 
 // readWhole reads an item that there is room for in p.
 func (it *Item) readWhole(p []byte) (int, error) {
-	src, err := openSource(it)
-	if err != nil {
+	var src source // on the stack: there may be many
+	if err := src.open(it); err != nil {
 		return 0, err
 	}
 	defer src.close()

@@ -76,7 +76,7 @@ func (l *listing) addSingle(f File) error {
 	if err != nil {
 		return err
 	}
-	l.add(f, e)
+	l.add(f, &e)
 	return nil
 }
 
@@ -99,9 +99,10 @@ func (l *listing) walk(ctx context.Context) error {
 			continue
 		}
 		l.tree.Files = slices.Grow(l.tree.Files, len(entries))
-		for _, e := range entries {
-			if l.addFound(join(dir, e.name), e) {
-				folders = append(folders, join(dir, e.name))
+		for i := range entries {
+			path := join(dir, entries[i].name)
+			if l.addFound(path, &entries[i]) {
+				folders = append(folders, path)
 			}
 		}
 	}
@@ -110,7 +111,7 @@ func (l *listing) walk(ctx context.Context) error {
 
 // addFound takes in what a folder holds, and reports whether it is a folder to
 // be read.
-func (l *listing) addFound(path string, e entry) (folder bool) {
+func (l *listing) addFound(path string, e *entry) (folder bool) {
 	if !e.mode.IsDir() {
 		if !l.leftOut(path) {
 			l.add(File{Path: path}, e)

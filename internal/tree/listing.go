@@ -72,7 +72,7 @@ func (l *listing) prune(dir string) bool {
 }
 
 // add takes in one path that was looked at, whatever it is.
-func (l *listing) add(f File, e entry) {
+func (l *listing) add(f File, e *entry) {
 	if err := checkName(f.Path); err != nil {
 		l.problem(f.Path, err, "")
 		return
@@ -89,10 +89,11 @@ func (l *listing) add(f File, e entry) {
 	}
 }
 
-// opener opens what was listed, and nothing else.
-func (l *listing) opener(path string, e entry) func() (digest.File, error) {
+// opener opens what was listed, and nothing else. With many small files it counts
+// what a function holds on to: the entry is shared.
+func (l *listing) opener(path string, e *entry) func() (digest.File, error) {
 	return func() (digest.File, error) {
-		f, err := l.access.open(path, e)
+		f, err := l.access.open(path, *e)
 		if err != nil {
 			return nil, fmt.Errorf("opening %q: %w", path, err)
 		}

@@ -257,7 +257,7 @@ func (w *worktree) addEntry(e gitrepo.Entry, found entry, err error) {
 		if e.Mode == gitrepo.ModeSymlink {
 			f.BlobID = "" // that blob holds where the link leads, not the content
 		}
-		w.add(f, found)
+		w.add(f, &found)
 	}
 }
 
