@@ -42,6 +42,8 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, q question, r
 	h.Set("X-Linked-Size", strconv.FormatInt(e.size, 10))
 	h.Set("Accept-Ranges", "bytes")
 	switch {
+	case extra != nil: // at once: an address with .. in it leads elsewhere when it is followed
+		s.serveContent(w, r, e.path, strings.NewReader(extra.content()), e.size)
 	case e.oid != "" && !s.options.NoCDN:
 		redirect(w, http.StatusFound, s.sign(grant{e.path, e.oid}, repo.name))
 	case e.oid != "":
@@ -55,8 +57,6 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, q question, r
 		}
 		at := url.URL{Path: "/api/resolve-cache/" + parts[0] + "/" + parts[1] + "/" + commit + "/" + e.path}
 		redirect(w, http.StatusTemporaryRedirect, at.EscapedPath())
-	case extra != nil:
-		s.serveContent(w, r, e.path, strings.NewReader(extra.content()), e.size)
 	default:
 		blob, err := repo.blob(r.Context(), e.id)
 		if err != nil {

@@ -42,7 +42,7 @@ type entry struct {
 
 var (
 	errNoRevision = errors.New("no such revision")
-	nameForm      = regexp.MustCompile(`^(?:(datasets|spaces)/)?([\w.-]+/[\w.-]+)$`)
+	nameForm      = regexp.MustCompile(`^(?:(datasets|spaces)/)?(\w[\w.-]*/\w[\w.-]*)$`)
 	commitForm    = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	// A pointer as git-lfs writes it; https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
 	pointerForm = regexp.MustCompile(`^version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (0|[1-9][0-9]{0,17})\n$`)
