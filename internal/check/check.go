@@ -227,6 +227,8 @@ func judgeRead(p pending, res digest.Result) File {
 	switch {
 	case errors.Is(res.Err, errRemembered):
 		finding.Status, finding.Found = Remembered, finding.Expected
+	case errors.Is(res.Err, tree.ErrListing):
+		finding.Status, finding.Detail = Changed, res.Err.Error()
 	case errors.Is(res.Err, tree.ErrSymlink), errors.Is(res.Err, tree.ErrIrregular), errors.Is(res.Err, tree.ErrReplaced):
 		finding.Status, finding.Detail = Refused, res.Err.Error()
 	case res.Err != nil:
@@ -254,7 +256,7 @@ func algorithm(s oms.Serialization) digest.Algorithm { return digest.Algorithm(s
 // tree brings them near.
 func sum(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher, of []pending, items []digest.Item) ([]digest.Result, error) {
 	h.Algorithm = algorithm(s)
-	if !t.Objects {
+	if !t.Apart() {
 		return h.Sum(ctx, items)
 	}
 	files := make([]tree.File, len(of))

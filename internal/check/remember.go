@@ -14,7 +14,7 @@ var errRemembered = errors.New("is remembered")
 // remembering has the memory, if there is one, take part in the reading of items.
 func (c *comparison) remembering(items []digest.Item, progress func(digest.Progress)) []remembering {
 	memories := make([]remembering, len(items))
-	if c.options.Memory == nil || c.tree.Objects {
+	if c.options.Memory == nil || c.tree.Apart() {
 		return memories
 	}
 	for i, p := range c.pending {

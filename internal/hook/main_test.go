@@ -212,6 +212,8 @@ func newHome(t *testing.T) *home {
 	t.Setenv("GIT_ALLOW_PROTOCOL", "file")
 	t.Setenv("GIT_EDITOR", "true")
 	t.Setenv("STANDIN_CALLS", h.log)
+	// A stand-in with the race detector would else sleep for a second as it exits.
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	t.Setenv("PATH", h.bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	h.place(filepath.Join(h.bin, "git-model-sign"))
 	return h

@@ -14,37 +14,54 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 )
 
-// blob is the content of a file that is an object of git.
+// blob is the content of a file that is no file here: an object of git, or what
+// the Hub has.
 type blob struct {
-	ctx  context.Context
-	repo *gitrepo.Repository
-	oid  string
+	id   string // by which it is asked for
 	size int64
 	// store reads the content where it is opened; nil if it has to be brought near.
 	store  *gitrepo.Store
 	packed gitrepo.Blob
+	// stream reads all of it, where it is too large for memory.
+	stream func() (io.ReadCloser, error)
 
 	mu      sync.Mutex
 	content []byte // nil unless it is at hand
 	keep    bool   // it stays at hand
+	err     error  // why it cannot be had
+}
+
+// contentSource is where blobs are read from: each in turn, for which put is called
+// with its place. An error of put, or of the whole, ends it.
+type contentSource func(ctx context.Context, blobs []*blob, put func(i int, content []byte) error) error
+
+// objectContents reads blobs that are git's objects, by one git.
+func objectContents(repo *gitrepo.Repository) contentSource {
+	return func(ctx context.Context, blobs []*blob, put func(i int, content []byte) error) error {
+		oids, sizes := make([]string, len(blobs)), make([]int64, len(blobs))
+		for i, b := range blobs {
+			oids[i], sizes[i] = b.id, b.size
+		}
+		return repo.ReadBlobs(ctx, oids, sizes, put)
+	}
 }
 
 // Contents are brought near in groups, of at most so much and so many at a time.
 const (
 	maxLoaded   = 4 << 20  // the size up to which a content is read into memory
 	groupBytes  = 32 << 20 // what the contents of a group take in memory
-	groupLarger = 8        // how many larger ones are in a group, each read by a git of its own
+	groupLarger = 8        // how many larger ones are in a group, each read as a stream of its own
 	// maxPacked is the size up to which a content is read out of a pack where it is
 	// opened: as many are in memory as are hashed at the same time.
 	maxPacked = 256 << 10
 )
 
 // Load calls use for files, by their places in the list, group by group: what
-// use opens of a group is then at hand. Without it each File.Open of a tree of
-// objects starts a git. For other trees there is one group. The first error of
-// use ends it and is returned.
+// use opens of a group is then at hand. Without it each File.Open of a tree that
+// is [Tree.Apart] starts a git or a download. For other trees there is one group.
+// The first error of use ends it and is returned.
 func (t *Tree) Load(ctx context.Context, files []File, use func(from, to int) error) error {
-	if !t.Objects {
+	if !t.Apart() {
 		return use(0, len(files))
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -68,6 +85,9 @@ func (t *Tree) Load(ctx context.Context, files []File, use func(from, to int) er
 	return ctx.Err()
 }
 
+// Apart says that the contents are not files here, and have to be brought near.
+func (t *Tree) Apart() bool { return t.contents != nil }
+
 // group is files, up to a place in the list, whose contents are at hand.
 type group struct {
 	to     int
@@ -87,17 +107,19 @@ func (b *blob) set(content []byte) {
 	b.content = content
 }
 
-// loadGroups reads all contents by one git and sends each group when it is
+func (b *blob) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+}
+
+// loadGroups reads all contents in one go and sends each group when it is
 // whole. The next one is read while the last one is used.
 func (t *Tree) loadGroups(ctx context.Context, files []File, send chan<- group) {
 	plan := planGroups(files)
-	var oids []string
-	var sizes []int64
 	var blobs []*blob
 	for _, g := range plan {
-		for _, b := range g.loaded {
-			oids, sizes, blobs = append(oids, b.oid), append(sizes, b.size), append(blobs, b)
-		}
+		blobs = append(blobs, g.loaded...)
 	}
 	next, missing := 0, 0 // the group that is being read, and how many contents it still lacks
 	deliver := func() error {
@@ -116,7 +138,7 @@ func (t *Tree) loadGroups(ctx context.Context, files []File, send chan<- group) 
 	missing = len(plan[0].loaded)
 	err := deliver()
 	if err == nil {
-		err = t.repo.ReadBlobs(ctx, oids, sizes, func(i int, content []byte) error {
+		err = t.contents(ctx, blobs, func(i int, content []byte) error {
 			blobs[i].set(content)
 			missing--
 			return deliver()
@@ -163,8 +185,11 @@ func planGroups(files []File) []group {
 func (b *blob) opener(name string) func() (digest.File, error) {
 	return func() (digest.File, error) {
 		b.mu.Lock()
-		content := b.content
+		content, err := b.content, b.err
 		b.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
 		info := blobInfo{name: name, size: b.size}
 		if content != nil || b.size == 0 {
 			return memoryFile{content, info}, nil
@@ -242,8 +267,8 @@ func (f packedFile) Close() error {
 	return nil
 }
 
-// streamedFile is a blob that is read as git writes it out, and held in memory
-// by nobody. Reading from before where the last read ended starts over.
+// streamedFile is a blob that is read as git or the Hub writes it out, and held
+// in memory by nobody. Reading from before where the last read ended starts over.
 type streamedFile struct {
 	blob *blob
 	info blobInfo
@@ -282,14 +307,14 @@ func (s *streamedFile) restart() error {
 		s.out.Close()
 	}
 	var err error
-	s.out, err = s.blob.repo.OpenBlob(s.blob.ctx, s.blob.oid)
+	s.out, err = s.blob.stream()
 	s.at = 0
 	return err
 }
 
 func (s *streamedFile) Stat() (fs.FileInfo, error) { return s.info, nil }
 
-// Close ends the git that writes the content.
+// Close ends the writing of the content.
 func (s *streamedFile) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -55,7 +56,7 @@ type objectFile struct {
 }
 
 func openObjects(ctx context.Context, repo *gitrepo.Repository, commit, name string, o Options) (*Tree, error) {
-	t := &Tree{RepoPath: name, Objects: true, repo: repo}
+	t := &Tree{RepoPath: name, Objects: true, contents: objectContents(repo)}
 	w := &objects{ctx: ctx, repo: repo, snapshot: o.Snapshot, listing: &listing{tree: t, options: o}}
 	t.closer = w.close
 	if w.snapshot == nil {
@@ -274,7 +275,7 @@ func (w *objects) readBlobs(ctx context.Context) error {
 	kept := 0
 	w.tree.store = w.repo.OpenStore()
 	return w.tree.store.Blobs(ctx, oids, lfs.MaxPointerSize-1, func(found gitrepo.Blob) error {
-		b := &blob{ctx: w.ctx, repo: w.repo, oid: found.OID, size: found.Size}
+		b := &blob{id: found.OID, size: found.Size, stream: func() (io.ReadCloser, error) { return w.repo.OpenBlob(w.ctx, found.OID) }}
 		switch {
 		case kept+len(found.Content) <= maxKept && (found.Content != nil || found.Size == 0):
 			b.content, b.keep = found.Content, true
@@ -282,7 +283,7 @@ func (w *objects) readBlobs(ctx context.Context) error {
 		case found.Packed() && found.Size <= maxPacked:
 			b.store, b.packed = w.tree.store, found
 		}
-		for i := first[b.oid]; i >= 0; i = next[i] {
+		for i := first[b.id]; i >= 0; i = next[i] {
 			w.addBlob(i, b, found.Content)
 		}
 		return nil
@@ -325,7 +326,7 @@ func (w *objects) convert(ctx context.Context) error {
 		if f.converted {
 			if byPath[f.RepoPath] == nil {
 				paths = append(paths, f.RepoPath)
-				add = append(add, gitrepo.Entry{Mode: gitrepo.ModeFile, OID: f.blob.oid, Path: f.RepoPath})
+				add = append(add, gitrepo.Entry{Mode: gitrepo.ModeFile, OID: f.blob.id, Path: f.RepoPath})
 			}
 			byPath[f.RepoPath] = append(byPath[f.RepoPath], i)
 		}

@@ -48,7 +48,7 @@ func (w *worktree) pointersOf(ctx context.Context, commit string) (promises, err
 	if err != nil {
 		return promises{}, err
 	}
-	t := &Tree{RepoPath: w.tree.RepoPath, Objects: true, repo: w.repo}
+	t := &Tree{RepoPath: w.tree.RepoPath, Objects: true}
 	o := &objects{ctx: ctx, repo: w.repo, snapshot: snapshot, listing: &listing{tree: t, options: w.options}}
 	o.options.Signature = w.tree.signature
 	found, err := o.pointers(ctx)

@@ -1,6 +1,6 @@
 // Package tree says which files make up a model and opens them for reading: the
-// files of a folder, a single file, the tracked files of a git worktree, or what
-// a commit or the index holds without any worktree.
+// files of a folder, a single file, the tracked files of a git worktree, what a
+// commit or the index holds without any worktree, or what the Hub lists.
 //
 // A listing is a claim about one moment. Opening holds every file to it: nothing
 // outside the model is opened, no symlink is followed unless that was allowed,
@@ -38,6 +38,8 @@ var (
 	// ErrOutdated says that a file was written by other rules, of line ends, ident
 	// or a filter, than HEAD and the configuration have now.
 	ErrOutdated = errors.New("is not as git would check it out now")
+	// ErrListing says that the Hub does not have what its listing says.
+	ErrListing = errors.New("is not as the Hub lists it")
 	// ErrReplaced says that a file is no longer the one that was listed.
 	ErrReplaced = errors.New("file was replaced after it was listed")
 )
@@ -114,8 +116,8 @@ type Tree struct {
 
 	access    root
 	closer    func() error           // for a tree of objects
-	repo      *gitrepo.Repository    // for a tree of objects
 	store     *gitrepo.Store         // for a tree of objects; nil if it has not read any
+	contents  contentSource          // of what is no file here; nil for files
 	leftOut   func(path string) bool // by the rules of Options
 	signature string                 // the signature's path in the repository, "" if outside
 }

@@ -66,7 +66,7 @@ func (c *CachedVerdict) finding() string {
 	if bad := v.Report.Failures(); len(bad) > 0 {
 		return summary(bad) + "; " + v.madeBy()
 	}
-	return fmt.Sprintf("%s as signed by %s (%s)", resources(len(v.Report.Files), v.Manifest), v.Signer, howKnown(v.Report))
+	return fmt.Sprintf("%s as signed by %s (%s)", resources(len(v.Report.Files), v.Manifest), v.Signer, v.howKnown())
 }
 
 // revision names the snapshot by what leads to it, and by its commit.

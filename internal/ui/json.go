@@ -28,7 +28,10 @@ type VerdictJSON struct {
 	ExitCode      int    `json:"exitCode"`
 	Model         string `json:"model"`
 	Signature     string `json:"signature"`
-	Commit        string `json:"commit,omitempty"` // with --rev
+	Commit        string `json:"commit,omitempty"`     // with --rev, and on the Hub
+	Repository    string `json:"repository,omitempty"` // on the Hub
+	MovedTo       string `json:"movedTo,omitempty"`    // what the Hub calls it now
+	Downloaded    string `json:"downloaded,omitempty"` // folder
 
 	Signer    *SignerJSON   `json:"signer,omitempty"`
 	TrustedBy string        `json:"trustedBy,omitempty"` // policy, pin, first-use
@@ -127,6 +130,9 @@ func (v *Verdict) JSON() VerdictJSON {
 	out := VerdictJSON{SchemaVersion: SchemaVersion, ExitCode: v.ExitCode(), Verdict: verdictWord(v.ExitCode()),
 		Model: v.Model, Signature: v.Signature, Commit: v.Commit, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
 		TrustedBy: string(v.TrustedBy), Pinned: v.Pinned, Error: NewErrorJSON(v.Err)}
+	if v.Hub != nil {
+		out.Repository, out.MovedTo, out.Downloaded = v.Hub.Repository, v.Hub.MovedTo, v.Hub.Downloaded
+	}
 	if v.Change != nil {
 		out.Change = &ChangeJSON{Pinned: v.Change.Pinned, Found: v.Change.Found}
 	}

@@ -41,7 +41,7 @@ func (t *Terminal) LogEntry(e *LogEntry) {
 	}
 	switch outcome := e.Outcome(); outcome {
 	case OutcomeGood, OutcomeUnverified:
-		t.Result("Verdict:   %s, %s as signed (%s)", t.paint(green, outcome), resources(len(e.Verdict.Report.Files), e.Verdict.Manifest), howKnown(e.Verdict.Report))
+		t.Result("Verdict:   %s, %s as signed (%s)", t.paint(green, outcome), resources(len(e.Verdict.Report.Files), e.Verdict.Manifest), e.Verdict.howKnown())
 	case OutcomeStale:
 		t.Result("Verdict:   %s: %s", t.paint(red, outcome), summary(e.Verdict.Report.Failures()))
 	case OutcomeRemoved:

@@ -137,7 +137,7 @@ func (t *Terminal) outcome(v *Verdict) {
 	}
 	bad := v.Report.Failures()
 	if len(bad) == 0 {
-		t.Result("  %s: %s (%s)", t.paint(green, "as signed"), resources(len(v.Report.Files), v.Manifest), howKnown(v.Report))
+		t.Result("  %s: %s (%s)", t.paint(green, "as signed"), resources(len(v.Report.Files), v.Manifest), v.howKnown())
 		return
 	}
 	t.Result("  %s: %s of %d not as signed:", t.paint(red, "stale"), Plural(len(bad), "file"), len(v.Report.Files))

@@ -18,6 +18,8 @@ type Verdict struct {
 	// Commit is the commit that was looked at, "" for files and the worktree, ":"
 	// for what is staged.
 	Commit string
+	// Hub is set where the commit is one on the Hub.
+	Hub *Hub
 	// Detached says that the signature is no file of that commit.
 	Detached bool
 	// Signer and Manifest are set once the signature itself is believed. Where
@@ -41,6 +43,15 @@ type Verdict struct {
 	NotPinned error
 	// Change is set where another signer than the pinned one was found.
 	Change *Change
+}
+
+// Hub is a repository on the Hub, of which nothing need be here.
+type Hub struct {
+	Repository string // org/model, as it was asked for
+	MovedTo    string // what the Hub calls it now, "" where that is the same
+	// Downloaded is where the files were put once they were found to be as
+	// signed; "" where they are only on the Hub.
+	Downloaded string
 }
 
 // TrustedBy is why a signer is believed.
@@ -82,6 +93,9 @@ func (v *Verdict) subject() string {
 	if commit != ":" {
 		commit = commit[:min(len(commit), Short)]
 	}
+	if v.Hub != nil {
+		commit = v.Hub.Repository + "@" + commit
+	}
 	switch {
 	case v.Commit == "":
 		return Quote(v.Signature)
@@ -113,7 +127,7 @@ func (t *Terminal) Verdict(v *Verdict) {
 			resources(len(v.Report.Files), v.Manifest), v.Signer)
 	} else if len(bad) == 0 {
 		t.Result("%s %s: %s as signed by %s (%s)", t.paint(green, "verified"), v.subject(),
-			resources(len(v.Report.Files), v.Manifest), v.Signer, howKnown(v.Report))
+			resources(len(v.Report.Files), v.Manifest), v.Signer, v.howKnown())
 	} else {
 		t.Result("%s %s: %s; signed by %s", t.paint(red, "FAILED"), v.subject(), summary(bad), v.Signer)
 	}
@@ -207,11 +221,19 @@ func (t *Terminal) remarks(v *Verdict) {
 		t.Warn("%s", oneLine(w))
 	}
 	inCommit := v.Commit != ""
+	if v.Hub != nil && v.Hub.MovedTo != "" {
+		t.Note("the Hub has moved it to %s; policy is that for %s", Quote(v.Hub.MovedTo), Quote(v.Hub.Repository))
+	}
+	if n := r.Count(check.Promised); n > 0 && v.Hub != nil {
+		t.Note("%s not downloaded: the Hub lists the signed content, which nobody has read here", Plural(n, "file"))
+	}
 	if n := r.Count(check.Promised); n > 0 && !inCommit {
 		t.Note("%s not downloaded: the LFS pointer names the signed content, which nobody has read here", Plural(n, "file"))
 		t.Hint("git lfs pull, then git model-sign verify")
 	}
 	switch n := r.Count(check.NotDownloaded); {
+	case n > 0 && v.Hub != nil:
+		t.Hint("the Hub lists the SHA-256 of whole files only: --download gets the files and checks every byte")
 	case n > 0 && inCommit:
 		t.Hint("a commit holds LFS pointers only: check it out, git lfs pull, then git model-sign verify")
 	case n > 0:
@@ -266,13 +288,17 @@ func resources(n int, m *oms.Manifest) string {
 
 // howKnown tells apart what was read now, what was read before, and what is only
 // promised.
-func howKnown(r *check.Report) string {
+func (v *Verdict) howKnown() string {
+	r, by := v.Report, "LFS pointers"
+	if v.Hub != nil {
+		by = "the Hub"
+	}
 	parts := []string{fmt.Sprintf("%d read", r.Count(check.Read))}
 	if n := r.Count(check.Remembered); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d remembered", n))
 	}
 	if n := r.Count(check.Promised); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d promised by LFS pointers", n))
+		parts = append(parts, fmt.Sprintf("%d promised by %s", n, by))
 	}
 	if n := r.Count(check.Sparse); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d outside the sparse checkout", n))

@@ -127,6 +127,9 @@ func (p *Place) signsFileAt(ctx context.Context, model string, signature gitrepo
 // readAt reads a file of the commit that may be as large as a signature. One
 // that is not there is fs.ErrNotExist, wrapped.
 func (p *Place) readAt(ctx context.Context, name string) ([]byte, error) {
+	if p.remote != nil {
+		return p.remote.read(ctx, name)
+	}
 	if err := p.takeSnapshot(ctx); err != nil {
 		return nil, err
 	}

@@ -190,6 +190,10 @@ func (b *believer) replaced() *pins.Change {
 // holds says whether there is a file called name in the place's repository. What
 // cannot be looked at is taken to be there.
 func (p *Place) holds(name string) bool {
+	if p.remote != nil {
+		_, found := p.remote.entry(name)
+		return found
+	}
 	if p.Commit != "" && p.snapshot != nil {
 		_, found := p.snapshot.Entry(name)
 		return found

@@ -53,6 +53,7 @@ type Place struct {
 	Detached bool
 
 	snapshot *gitrepo.Snapshot // of Commit, once it was read
+	remote   *remote           // where Commit is one of a repository on the Hub
 	fetched  int               // blobs that a partial clone lacked
 	ignored  []string          // paths relative to the model that are no part of it
 }
@@ -161,7 +162,10 @@ func (p *Place) open(ctx context.Context, o tree.Options) (*tree.Tree, error) {
 	o.Signature = p.Signature
 	var t *tree.Tree
 	var err error
-	if p.Commit != "" {
+	switch {
+	case p.remote != nil:
+		return p.remote.open(ctx, o), nil
+	case p.Commit != "":
 		return p.openAt(ctx, o)
 	}
 	if p.Repo != nil {
@@ -177,7 +181,8 @@ func (p *Place) open(ctx context.Context, o tree.Options) (*tree.Tree, error) {
 
 // Ignored turns the ignore paths that a user gives, absolute or relative to the
 // current folder, into paths relative to the model, as they are recorded. A
-// path outside the model is an error: it would do nothing.
+// path outside the model is an error: it would do nothing. Where the model is on
+// the Hub, there is no folder here that they could be relative to but its own.
 func (p *Place) Ignored(paths []string) ([]string, error) {
 	var out []string
 	for _, given := range paths {
@@ -186,7 +191,10 @@ func (p *Place) Ignored(paths []string) ([]string, error) {
 			return nil, ui.Trouble("", "finding %s: %w", ui.Quote(given), err)
 		}
 		root := p.Path
-		if p.Commit != "" {
+		switch {
+		case p.remote != nil:
+			root, abs = string(filepath.Separator), filepath.Join(string(filepath.Separator), given)
+		case p.Commit != "":
 			root = filepath.Join(repoRoot(p.Repo), filepath.FromSlash(p.Path))
 		}
 		rel, inside := gitrepo.Within(root, abs)
@@ -210,7 +218,10 @@ func (p *Place) siblings(ctx context.Context) ([]string, error) {
 	if p.Single {
 		return nil, nil
 	}
-	if p.Commit != "" {
+	switch {
+	case p.remote != nil:
+		return p.remote.siblings(ctx, p.Signature)
+	case p.Commit != "":
 		return p.siblingsAt(ctx)
 	}
 	entries, err := os.ReadDir(p.Path)

@@ -56,6 +56,9 @@ func newVerdict(p *Place) *ui.Verdict {
 	if p.Commit != "" {
 		v.Model, v.Commit, v.Detached = p.Name, p.Commit, p.Detached
 	}
+	if p.remote != nil {
+		v.Hub = &ui.Hub{Repository: p.Name, MovedTo: p.remote.revision.MovedTo}
+	}
 	return v
 }
 
@@ -123,6 +126,8 @@ func readSignature(ctx context.Context, p *Place) ([]byte, error) {
 		return nil, p.unsigned()
 	case errors.Is(err, bounded.ErrTooLarge):
 		return nil, ui.Failed("", "%w", err)
+	case p.remote != nil && err != nil:
+		return nil, hubError(p.remote.revision.Repo, err)
 	case err != nil:
 		return nil, ui.Trouble(fetchHint(err), "reading the signature: %w", err)
 	}
@@ -135,6 +140,8 @@ func (p *Place) unsigned() error {
 	switch {
 	case p.Internal:
 		hint = "here is no worktree: git model-sign verify --rev HEAD looks at what a commit holds"
+	case p.remote != nil:
+		hint = "its publisher makes one with git model-sign, in a clone"
 	case p.Cached != nil:
 		hint = ui.DownloadHowTo(p.Cached.Repo) + " gets every file of the repository, with the signature if there is one"
 		if p.empty() {

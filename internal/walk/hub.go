@@ -1,0 +1,155 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
+	"github.com/git-model-sign/git-model-sign/internal/hub"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// remote is a revision of a repository on the Hub, in a [Place] of which nothing
+// is here.
+type remote struct {
+	client   *hub.Client
+	revision hub.Revision
+	entries  []hub.Entry // sorted by path
+}
+
+// LocateHub asks the Hub what a repository holds at a revision. An empty
+// signature means model.sig in it, or else its one *.oms.sig; another is a file
+// here.
+func LocateHub(ctx context.Context, client *hub.Client, repo hub.Repo, revision, signature string) (*Place, error) {
+	r := &remote{client: client}
+	var err error
+	if r.revision, err = client.Resolve(ctx, repo, revision); err != nil {
+		return nil, hubError(repo, err)
+	}
+	if r.entries, err = client.List(ctx, r.revision); err != nil {
+		return nil, hubError(repo, err)
+	}
+	p := &Place{Name: repo.String(), Commit: r.revision.Commit, Signature: signature, Detached: signature != "", remote: r}
+	if p.Detached {
+		if p.Signature, err = filepath.Abs(signature); err != nil {
+			return nil, ui.Trouble("", "finding %s: %w", ui.Quote(signature), err)
+		}
+		return p, nil
+	}
+	p.Signature, err = r.signature()
+	return p, err
+}
+
+// signature is the path of the signature of the whole repository.
+func (r *remote) signature() (string, error) {
+	if _, found := r.entry(SignatureName); found {
+		return SignatureName, nil
+	}
+	var others []string
+	for _, e := range r.entries {
+		if !strings.Contains(e.Path, "/") && strings.HasSuffix(e.Path, SignatureSuffix) {
+			others = append(others, e.Path)
+		}
+	}
+	return theSignature(r.revision.Repo.String(), others)
+}
+
+// theSignature chooses among the signatures of a folder that holds no model.sig.
+func theSignature(folder string, others []string) (string, error) {
+	switch len(others) {
+	case 0:
+		return SignatureName, nil // which is not there, and is missed by that name
+	case 1:
+		return others[0], nil
+	}
+	return "", ui.Usage("name one with --signature", "%s holds several signatures: %s", ui.Quote(folder), ui.QuoteAll(others))
+}
+
+// entry finds a file in the listing.
+func (r *remote) entry(name string) (hub.Entry, bool) {
+	i, found := slices.BinarySearchFunc(r.entries, name, func(e hub.Entry, name string) int { return strings.Compare(e.Path, name) })
+	if !found {
+		return hub.Entry{}, false
+	}
+	return r.entries[i], true
+}
+
+// read fetches a file that may be as large as a signature. One that is not
+// listed is fs.ErrNotExist, wrapped.
+func (r *remote) read(ctx context.Context, name string) ([]byte, error) {
+	e, found := r.entry(name)
+	if !found {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	if e.Size > oms.MaxBundleSize {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: bounded.ErrTooLarge}
+	}
+	body, _, err := r.fetch(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	raw, err := io.ReadAll(io.LimitReader(body, oms.MaxBundleSize+1))
+	if err == nil && len(raw) > oms.MaxBundleSize {
+		err = &fs.PathError{Op: "read", Path: name, Err: bounded.ErrTooLarge}
+	}
+	return raw, err
+}
+
+// fetch opens a file of the revision.
+func (r *remote) fetch(ctx context.Context, name string) (io.ReadCloser, int64, error) {
+	content, err := r.client.Open(ctx, r.revision, name, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	return content, content.Size, nil
+}
+
+// open lists the model.
+func (r *remote) open(ctx context.Context, o tree.Options) *tree.Tree {
+	return tree.OpenHub(ctx, r.revision.Repo.String(), r.entries, r.fetch, o)
+}
+
+// siblings is [Place.siblings] on the Hub.
+func (r *remote) siblings(ctx context.Context, signature string) ([]string, error) {
+	var names []string
+	for _, e := range r.entries {
+		if strings.Contains(e.Path, "/") || e.Path == signature || !isSignatureName(e.Path) {
+			continue
+		}
+		raw, err := r.read(ctx, e.Path)
+		switch {
+		case errors.Is(err, bounded.ErrTooLarge):
+			continue // it is compared as any other file
+		case err != nil:
+			return nil, hubError(r.revision.Repo, err)
+		}
+		if _, err := oms.ParseBundle(raw); err == nil {
+			names = append(names, e.Path)
+		}
+	}
+	return names, nil
+}
+
+// hubError says what to do about an error of asking the Hub.
+func hubError(repo hub.Repo, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, hub.ErrGated):
+		hint = "ask for access on " + repo.URL() + ", then set HF_TOKEN or run hf auth login"
+	case errors.Is(err, hub.ErrUnauthorized):
+		hint = "the token in HF_TOKEN or of hf auth login was refused: make a new one"
+	case errors.Is(err, hub.ErrRepoNotFound):
+		hint = "look at its spelling and --repo-type; a private one needs HF_TOKEN or hf auth login"
+	case errors.Is(err, hub.ErrRevisionNotFound):
+		hint = "--revision names a branch, a tag or a commit of that repository"
+	}
+	return ui.Trouble(hint, "%w", err)
+}
