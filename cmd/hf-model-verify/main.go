@@ -41,9 +41,16 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
-	if len(args) > 0 && args[0] == "--version" {
-		t.Result("hf-model-verify version %s", cli.Version())
-		return ui.ExitOK
+	if len(args) > 0 {
+		switch args[0] {
+		case "--version":
+			t.Result("hf-model-verify version %s", cli.Version())
+			return ui.ExitOK
+		case installCommand:
+			return installExtension(ctx, args[1:], t)
+		case uninstallCommand:
+			return uninstallExtension(ctx, args[1:], t)
+		}
 	}
 	var o options
 	flags := cli.NewFlagSet("hf-model-verify")
@@ -60,7 +67,7 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	o.hashing.Register(flags)
 	o.output.Register(flags)
 	return cli.Command{
-		Usage:   "hf-model-verify [<options>] <repo-id | path>\n   or: hf-model-verify [<options>] --all-cached",
+		Usage:   "hf-model-verify [<options>] <repo-id | path>\n   or: hf-model-verify [<options>] --all-cached\n   or: hf-model-verify install-extension | uninstall-extension",
 		Summary: "Check a model in the local Hugging Face cache, or in a folder, against its signature",
 		Flags:   flags,
 		Run:     func(ctx context.Context, args []string) error { return o.verify(ctx, args, t) },
