@@ -2,9 +2,9 @@
 //
 // Everything that must be exactly git's answer is asked of the git program:
 // where a repository is, its configuration, its status, its attributes, and a
-// commit. What a plain repository keeps in a well-known form (the index, blobs,
-// blob ids) is read in-process with go-git, and asked of git wherever the
-// repository is of another shape or go-git meets anything that it does not know.
+// commit. What a plain repository keeps in a well-known form (the index, HEAD, blobs,
+// blob ids) is read in-process, in part with go-git, and asked of git wherever the
+// repository is of another shape or anything is met that is not understood.
 // The two readers give the same answer or the plain one is not used; no shape
 // that git opens is refused.
 //

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,21 +32,12 @@ type Entry struct {
 // Index returns the tracked paths that are, or lie under, a path relative to
 // Top; "" means all. They are in the index's order, that of bytes.
 func (r *Repository) Index(ctx context.Context, under string) ([]Entry, error) {
-	if r.plain() && smallIndex(r) {
+	if r.plain() {
 		if entries, err := (plainReader{r}).index(ctx, under); err == nil {
 			return entries, nil
 		}
 	}
 	return gitReader{r}.index(ctx, under)
-}
-
-// maxPlainIndex is the size in bytes of an index from which on starting git is
-// quicker than decoding it here: some 2,500 paths.
-const maxPlainIndex = 256 << 10
-
-func smallIndex(r *Repository) bool {
-	info, err := os.Stat(filepath.Join(r.GitDir, "index"))
-	return err == nil && info.Size() <= maxPlainIndex
 }
 
 // index lists what `git ls-files` lists.

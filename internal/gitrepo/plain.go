@@ -1,24 +1,21 @@
 package gitrepo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/plumbing/format/index"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
-// index decodes the index file. An index that is split, sparse, of an unknown
-// version, has an extension that must be understood, or has no valid checksum
-// is an error.
+// index decodes the index file, if it is in one of the common forms.
 func (p plainReader) index(ctx context.Context, under string) ([]Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -27,20 +24,11 @@ func (p plainReader) index(ctx context.Context, under string) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var idx index.Index
-	if err := index.NewDecoder(bytes.NewReader(b)).Decode(&idx); err != nil {
-		return nil, err
+	entries, err := parseIndex(b)
+	if err != nil || under == "" {
+		return entries, err
 	}
-	var entries []Entry
-	for _, e := range idx.Entries {
-		if IsUnder(e.Name, under) {
-			entries = append(entries, Entry{
-				Mode: uint32(e.Mode), OID: e.Hash.String(), Path: e.Name, Stage: int(e.Stage),
-				SkipWorktree: e.SkipWorktree, IntentToAdd: e.IntentToAdd,
-			})
-		}
-	}
-	return entries, nil
+	return slices.DeleteFunc(entries, func(e Entry) bool { return !IsUnder(e.Path, under) }), nil
 }
 
 // blobs reads loose and packed objects. It fails at the first object that it

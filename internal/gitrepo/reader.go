@@ -17,7 +17,7 @@ type reader interface {
 // gitReader asks the git program.
 type gitReader struct{ r *Repository }
 
-// plainReader reads the files of a plain repository with go-git.
+// plainReader reads the files of a plain repository.
 type plainReader struct{ r *Repository }
 
 var _, _ reader = gitReader{}, plainReader{}
