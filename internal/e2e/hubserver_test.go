@@ -13,8 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/git-model-sign/git-model-sign/internal/e2e/hfclient"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/hubserver"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/venv"
 )
 
 // hubToken is the token that a session's hub knows. It is worth nothing anywhere else.
@@ -155,13 +155,13 @@ func wantNumber(ts *testscript.TestScript, s *hubserver.Server, got int, want st
 
 // hubClient puts hf beside the programs under test: its own folder holds a Python too, which nobody asked for.
 func hubClient(ts *testscript.TestScript) {
-	program, err := hfclient.Find(context.Background())
+	bin, err := venv.HuggingFaceHub().Bin(context.Background())
 	ts.Check(err)
 	name := "hf"
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	ts.Check(linkOrCopy(program, filepath.Join(ts.Getenv("WORK"), "usr", "bin", name)))
+	ts.Check(linkOrCopy(filepath.Join(bin, name), filepath.Join(ts.Getenv("WORK"), "usr", "bin", name)))
 	// It must speak of nothing but its work, and ask nobody but the hub.
 	ts.Setenv("HF_HUB_DISABLE_UPDATE_CHECK", "1")
 	ts.Setenv("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -14,8 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/git-model-sign/git-model-sign/internal/e2e/hfclient"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/venv"
 	"github.com/git-model-sign/git-model-sign/internal/memory"
 	"github.com/git-model-sign/git-model-sign/internal/verify/verifytest"
 )
@@ -105,7 +105,7 @@ func condition(cond string) (bool, error) {
 		if _, err := exec.LookPath("python3"); err != nil {
 			return false, nil
 		}
-		_, err := hfclient.Find(context.Background())
+		_, err := venv.HuggingFaceHub().Bin(context.Background())
 		if err != nil && os.Getenv("CI") == "true" {
 			return false, fmt.Errorf("required where CI=true: %w", err)
 		}

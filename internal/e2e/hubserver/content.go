@@ -92,6 +92,9 @@ func (s *Server) serveGrant(w http.ResponseWriter, r *http.Request, signature st
 		http.Error(w, "AccessDenied", http.StatusForbidden)
 		return
 	}
+	if s.refuse(w, r, "@cdn") {
+		return
+	}
 	w.Header().Set("ETag", strconv.Quote(g.oid))
 	s.serveObject(w, r, g.path, g.oid)
 }

@@ -48,7 +48,7 @@ var (
 // A Fault is something that a hub does wrong when it is asked about a target.
 type Fault struct {
 	Kind     Kind
-	Target   string // a file's path; or the API's answers @info, @tree, @paths-info, @whoami, or @git; or * for all of these
+	Target   string // a file's path; or @info, @tree, @paths-info, @whoami (of the API), @git, @cdn (whatever it sends); or * for all of these
 	Argument string
 	Times    int // how many answers it spoils; 0 means all. A lie has no number
 

@@ -98,6 +98,12 @@ func TestStatus(t *testing.T) {
 	if wait := time.Until(at); err != nil || wait < 50*time.Second || wait > time.Minute {
 		t.Errorf("Retry-After %q: %v, in %v", a.Header.Get("Retry-After"), err, wait)
 	}
+	f.fault(Status, "@cdn", "403", 1)
+	for _, want := range []int{403, 200} {
+		if a := f.follow(file); a.StatusCode != want {
+			t.Errorf("the CDN: %s, want %d", a.Status, want)
+		}
+	}
 	f.fault(Status, "*", "500", 0)
 	for _, path := range []string{tree, file, "/api/models/org/model", "/api/whoami-v2", "/org/model/info/refs"} {
 		if a := f.ask("GET", path); a.StatusCode != 500 {

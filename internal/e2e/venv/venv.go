@@ -36,6 +36,12 @@ func PreCommit() Tool {
 	return Tool{[]string{"pre-commit==4.7.0"}, "pre_commit"}
 }
 
+// HuggingFaceHub is the Hub's own client; its program is hf. What it speaks HTTP with and reads its command line with are pinned
+// too: they decide what it asks, and what it says.
+func HuggingFaceHub() Tool {
+	return Tool{[]string{"huggingface_hub==2.4.0", "httpx2==2.16.2", "click==8.5.1"}, "huggingface_hub"}
+}
+
 // Bin returns the folder of the tool's program and of the Python that imports it. The first time it installs them, which
 // takes about half a minute.
 func (t Tool) Bin(ctx context.Context) (string, error) {
