@@ -181,7 +181,7 @@ func webPath(s, endpoint string) (path string, ok bool, err error) {
 		}
 	}
 	for _, h := range hosts {
-		if strings.EqualFold(u.Host, h) {
+		if origin(u) == origin(&url.URL{Scheme: u.Scheme, Host: h}) {
 			return path, true, nil
 		}
 	}
@@ -238,6 +238,9 @@ func parseURI(body string) (Name, error) {
 	parts := strings.SplitN(body, "/", 3)
 	if len(parts) < 2 {
 		return Name{}, errors.New("no repository id, expected org/name")
+	}
+	if strings.Contains("/"+strings.Join(parts[2:], ""), "//") {
+		return Name{}, errors.New("a path with an empty part")
 	}
 	name, revision, marked := strings.Cut(parts[1], "@")
 	if n.ID = parts[0] + "/" + name; !IsRepoID(n.ID) {
