@@ -270,6 +270,7 @@ func TestRetries(t *testing.T) {
 		{"429 by the Hub's own header", inTurn(limited("RateLimit", `"api";r=0;t=55`, "Retry-After", "7"), good), 2, 56 * time.Second, 56 * time.Second, ""},
 		{"429 with requests left", inTurn(limited("RateLimit", `"api";r=9;t=55`), good), 2, 250 * time.Millisecond, 500 * time.Millisecond, ""},
 		{"429 in nonsense", inTurn(limited("Retry-After", "soon"), good), 2, 250 * time.Millisecond, 500 * time.Millisecond, ""},
+		{"429 for six minutes", limited("Retry-After", "360"), 1, 0, 0, "HTTP status 429"},
 		{"429 for an hour", limited("Retry-After", "3600"), 1, 0, 0, "HTTP status 429"},
 		{"429 for ever", limited("Retry-After", "99999999999999999999999"), 1, 0, 0, "HTTP status 429"},
 		{"429 by a date far away", limited("Retry-After", "Sat, 01 Jan 2050 00:00:00 GMT"), 1, 0, 0, "HTTP status 429"},
