@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 )
@@ -116,5 +117,21 @@ func TestChecker(t *testing.T) {
 	}
 	if err != nil || !errors.Is(c.finish(), ErrWrong) {
 		t.Errorf("content that ends with a range: %v, want ErrWrong", err)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	before := time.Duration(0)
+	for failures := range 20 {
+		want := min(125*time.Millisecond<<failures, 16*time.Second)
+		var least, most time.Duration = time.Hour, 0
+		for range 200 {
+			d := backoff(failures)
+			least, most = min(least, d), max(most, d)
+		}
+		if least < want*3/4 || most > want*5/4 || least == most || most < before {
+			t.Errorf("after %d failures %v to %v, want about %v", failures, least, most, want)
+		}
+		before = least
 	}
 }

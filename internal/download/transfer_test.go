@@ -279,6 +279,35 @@ func TestTrickle(t *testing.T) {
 	holds(t, dir+"/a", content)
 }
 
+// Between connections there is a pause, even after one that was of some use.
+func TestPauses(t *testing.T) {
+	content := text(100)
+	o := &origin{files: map[string][]byte{"a": content}, spoil: func(c *connection) {
+		if c.number%2 == 0 {
+			c.drop(10)
+		} else {
+			c.drop(0)
+		}
+	}}
+	var pauses []time.Duration
+	options := quick()
+	options.Sleep = func(_ context.Context, d time.Duration) error {
+		pauses = append(pauses, d)
+		return nil
+	}
+	if _, err := download.Run(t.Context(), o, []download.File{signed("a", content)}, download.Folder{Dir: t.TempDir()}, options); err != nil {
+		t.Fatal(err)
+	}
+	if len(pauses) != len(o.asked)-1 {
+		t.Fatalf("%d pauses between %d connections", len(pauses), len(o.asked))
+	}
+	for i, d := range pauses {
+		if d <= 0 || (i%2 == 0) != (d < 160*time.Millisecond) {
+			t.Errorf("pause %d is %v", i, d)
+		}
+	}
+}
+
 // An error of the source's own ends the run: the other files are not asked for in
 // vain, and what has come of them is kept.
 func TestSourceFails(t *testing.T) {
