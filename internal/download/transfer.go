@@ -54,6 +54,7 @@ var errDiscard = errors.New("")
 // discard throws away what has come, because of err.
 func (t *transfer) discard(err error) error {
 	t.options.Progress(digest.Progress{Bytes: -t.have})
+	t.resumed = 0
 	t.file.Close() // before it is removed: Windows insists
 	if removed := t.store.discard(t.job); removed != nil {
 		return fmt.Errorf("throwing away what is wrong (%w): %w", err, removed)
@@ -112,7 +113,6 @@ func (t *transfer) resume(ctx context.Context, size int64) error {
 	t.have = v.read
 	t.resumed = v.read
 	if err == nil && t.pipe.failed() {
-		t.resumed = 0
 		err = t.discard(t.pipe.end())
 	}
 	return err
