@@ -45,7 +45,7 @@ func newChecker(f *File) (*checker, error) {
 }
 
 // write takes the next bytes. The error is an ErrWrong as soon as a range is
-// complete that has another digest.
+// complete that has another digest, or there are too many bytes.
 func (c *checker) write(b []byte) error {
 	if c.blob != nil {
 		c.blob.Write(b)
@@ -58,7 +58,9 @@ func (c *checker) write(b []byte) error {
 			return err
 		}
 	}
-	c.done += int64(len(b))
+	if c.done += int64(len(b)); c.done > c.file.Size {
+		return fmt.Errorf("%w: expected %d bytes, found more", ErrWrong, c.file.Size)
+	}
 	return nil
 }
 

@@ -31,15 +31,15 @@ func (s *store) partialName(j *job) string {
 }
 
 // openPartial opens the partial file of a job for more to be written at its end,
-// or makes it. What is not a file of our own making is thrown away: a link, a
-// file that has another name too, or one that is too long.
+// or makes it. What is not a file of our own making is thrown away: a link, or a
+// file that has another name too.
 func (s *store) openPartial(j *job) (f *os.File, size int64, err error) {
 	name := s.partialName(j)
 	info, err := s.lookAt(name)
 	if err != nil {
 		return nil, 0, err
 	}
-	if info != nil && (!info.Mode().IsRegular() || manyNames(info) || info.Size() > j.Size) {
+	if info != nil && (!info.Mode().IsRegular() || manyNames(info)) {
 		if err := s.root.Remove(name); err != nil {
 			return nil, 0, err
 		}

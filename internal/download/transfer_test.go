@@ -179,7 +179,7 @@ func TestWrongPartialFile(t *testing.T) {
 		"complete":     func([]byte) []byte { return text(3001)[1:] },
 		"too long":     nil,
 	} {
-		for _, f := range []download.File{signed("a", content), sharded("a", content, digest.SHA256, 500)} {
+		for _, f := range []download.File{signed("a", content), sharded("a", content, digest.SHA256, 500), listed("a", content)} {
 			dir := t.TempDir()
 			o := &origin{files: map[string][]byte{"a": content}, spoil: func(c *connection) { c.drop(2000 - int(c.offset)) }}
 			if _, err := download.Run(t.Context(), o, []download.File{f}, download.Folder{Dir: dir}, quick()); err == nil {
