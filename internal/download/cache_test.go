@@ -214,6 +214,9 @@ func TestCacheInTheWay(t *testing.T) {
 			write(t, dir+"/blobs/"+f.Blob, string(content))
 			link(t, dir+"/blobs/"+f.Blob, dir+"/"+snapshot+"dir/a")
 		},
+		"absolute, as if relative": func(t *testing.T, dir string) {
+			link(t, "/../../../blobs/"+f.Blob, dir+"/"+snapshot+"dir/a")
+		},
 		"link to nowhere": func(t *testing.T, dir string) { link(t, "nowhere", dir+"/"+snapshot+"dir/a") },
 	} {
 		t.Run(name, func(t *testing.T) {
