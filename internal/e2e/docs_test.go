@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/git-model-sign/git-model-sign/internal/e2e/hubserver"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/lfsserver"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
 )
@@ -25,7 +26,9 @@ import (
 //   - a command must exit with 0, unless "$ echo $?" follows and shows another status;
 //   - lines shown must be printed in that order, on either stream; lines that are not shown may come between them;
 //   - "…" in a line stands for any text;
-//   - https://example.com/org/NAME is an empty repository that can be pushed to, and $MODULE is the folder of go.mod.
+//   - https://example.com/org/NAME is an empty repository that can be pushed to, and $MODULE is the folder of go.mod;
+//   - in a document that runs hf, which is installed then, https://huggingface.co is a Hub of the session's own: org/NAME can be
+//     pushed to by its address, and org/unsigned is a model there.
 //
 // An HTML comment that begins with "run" holds commands that a reader need not see. Commands that this test is itself part of
 // stand in an unmarked block, begin with "go ", and must be lines of .ci/run. There is no other place for a command: no block
@@ -191,6 +194,9 @@ func docSession(t *testing.T, text, lfs string) *session {
 		}
 		s.exits(0, "git", "config", "--system", "url."+url+".insteadOf", name[0])
 	}
+	if strings.Contains(text, "$ hf ") {
+		docHub(s, text)
+	}
 	module, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +211,39 @@ func docSession(t *testing.T, text, lfs string) *session {
 	}
 	modelTrees(s)
 	return s
+}
+
+// docHub gives a document's session the Hub's own client, and a Hub that both take for the real one.
+func docHub(s *session, text string) {
+	env, err := hubClientInto(s.t.Context(), s.path("usr/bin"))
+	if err != nil {
+		needs.Missing(s.t, "the Hub's own client: %v", err)
+	}
+	s.Env = append(s.Env, env...)
+	server, err := hubserver.Start(s.path("hub"), hubserver.Options{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { server.Close() })
+	s.Env = append(s.Env, "HF_ENDPOINT="+server.Endpoint())
+	s.exits(0, "git", "config", "--system", "url."+server.Endpoint()+"/.insteadOf", "https://huggingface.co/")
+	s.write("unsigned/config.json", "{}")
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-qm", "Add a model"}} {
+		s.exits(0, "git", append([]string{"-C", s.path("unsigned")}, args...)...)
+	}
+	made := map[string]bool{}
+	for _, name := range regexp.MustCompile(`https://huggingface\.co/(org/[a-z0-9-]+)`).FindAllStringSubmatch(text, -1) {
+		if made[name[1]] {
+			continue
+		}
+		made[name[1]] = true
+		if err := server.Create(s.t.Context(), name[1]); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if err := server.Publish(s.t.Context(), "org/unsigned", s.path("unsigned")); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // firstMissing is the first line shown that is not printed after those before it, or nothing.

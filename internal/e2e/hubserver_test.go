@@ -155,15 +155,27 @@ func wantNumber(ts *testscript.TestScript, s *hubserver.Server, got int, want st
 
 // hubClient puts hf beside the programs under test: its own folder holds a Python too, which nobody asked for.
 func hubClient(ts *testscript.TestScript) {
-	bin, err := venv.HuggingFaceHub().Bin(context.Background())
+	env, err := hubClientInto(context.Background(), filepath.Join(ts.Getenv("WORK"), "usr", "bin"))
 	ts.Check(err)
+	for _, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+		ts.Setenv(name, value)
+	}
+}
+
+// hubClientInto puts hf into a folder, and returns what its environment needs besides: it must speak of nothing but its work, and
+// ask nobody but the hub.
+func hubClientInto(ctx context.Context, dir string) (env []string, err error) {
+	bin, err := venv.HuggingFaceHub().Bin(ctx)
+	if err != nil {
+		return nil, err
+	}
 	name := "hf"
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	ts.Check(linkOrCopy(filepath.Join(bin, name), filepath.Join(ts.Getenv("WORK"), "usr", "bin", name)))
-	// It must speak of nothing but its work, and ask nobody but the hub.
-	ts.Setenv("HF_HUB_DISABLE_UPDATE_CHECK", "1")
-	ts.Setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-	ts.Setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+	if err := linkOrCopy(filepath.Join(bin, name), filepath.Join(dir, name)); err != nil {
+		return nil, err
+	}
+	return []string{"HF_HUB_DISABLE_UPDATE_CHECK=1", "HF_HUB_DISABLE_TELEMETRY=1", "HF_HUB_DISABLE_PROGRESS_BARS=1"}, nil
 }
