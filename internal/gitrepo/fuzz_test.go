@@ -84,3 +84,21 @@ func FuzzRemote(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseVariables(f *testing.F) {
+	f.Add("file:.git/config\x00remote.a.b.url\nhttps://example.com\x00command line:\x00core.bare\x00")
+	f.Add("file:x\x00nodot\nv\x00")
+	f.Add("file:x\x00")
+	f.Fuzz(func(t *testing.T, out string) {
+		vars, err := parseVariables(out)
+		if err != nil {
+			return
+		}
+		for _, v := range vars {
+			section, _, _ := strings.Cut(v.key, ".")
+			if v.key != section+"."+v.name && v.key != section+"."+v.place+"."+v.name {
+				t.Errorf("%q read as %+v", out, v)
+			}
+		}
+	})
+}

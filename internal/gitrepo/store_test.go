@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,11 +117,63 @@ func TestStoreOfPacks(t *testing.T) {
 	}
 }
 
+// TestStoreOfWrongPacks reads packs that are whole, and whose index says what is not so.
+func TestStoreOfWrongPacks(t *testing.T) {
+	s, r, oids := packedRepository(t)
+	store := r.OpenStore()
+	commit := strings.TrimSpace(s.Git(r.Top, "rev-parse", "HEAD"))
+	if b := store.local(t.Context(), []string{commit, oids["small"]}, 100); b[0].known || !b[1].known {
+		t.Errorf("a commit and a blob are read as %+v", b)
+	}
+	p := store.packs[0]
+	small, empty := objectAt(t, p, oids["small"]), objectAt(t, p, oids["empty"])
+	store.Close()
+
+	name := p.index.Name()
+	whole := []byte(readFile(t, name))
+	swapped := bytes.Clone(whole)
+	for table, width := range map[int64]int64{p.checksums(): 4, p.offsets(): 4} {
+		a, b := swapped[table+width*small:][:width], swapped[table+width*empty:][:width]
+		for i := range a {
+			a[i], b[i] = b[i], a[i]
+		}
+	}
+	otherPack := bytes.Clone(whole)
+	otherPack[len(whole)-indexTail] ^= 1
+	for what, b := range map[string][]byte{"one object for another": swapped, "another pack": otherPack} {
+		if err := errors.Join(os.Chmod(name, 0o666), os.WriteFile(name, b, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		store := r.OpenStore()
+		if b := store.local(t.Context(), []string{oids["small"], oids["empty"]}, 100); b[0].known || b[1].known {
+			t.Errorf("%s: read %+v", what, b)
+		}
+		store.Close()
+	}
+}
+
+// objectAt is the place of an object in the order of the index.
+func objectAt(t *testing.T, p *pack, oid string) int64 {
+	t.Helper()
+	id, _ := rawID(oid)
+	b, err := p.bucket(id[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := int64(bytes.Index(b.ids, id[:])) / idSize
+	if id[0] > 0 {
+		at += int64(p.fanout[id[0]-1])
+	}
+	return at
+}
+
 // TestStoreOfDamagedPacks changes a pack byte by byte: what is read is right or
 // is not read.
 func TestStoreOfDamagedPacks(t *testing.T) {
+	noise := make([]byte, 300) // is not deflated, so that nothing but a checksum tells
+	rand.NewChaCha8([32]byte{}).Read(noise)
 	s := gittest.New(t)
-	dir := s.Init("r", map[string]string{"a": "some text\n", "b": strings.Repeat("x", 300), "c": "another text\n"})
+	dir := s.Init("r", map[string]string{"a": "some text\n", "b": string(noise), "c": "another text\n"})
 	s.Git(dir, "repack", "-adqf")
 	r := openAt(t, dir)
 	entries, err := r.CommitEntries(t.Context(), "HEAD", "")
