@@ -1,5 +1,6 @@
-// Command hf-model-verify checks models where Hugging Face's clients put them:
-// in a snapshot of the local cache, or in a folder that was downloaded to.
+// Command hf-model-verify checks models on the Hugging Face Hub before they are
+// downloaded, gets them, and checks them where Hugging Face's clients put them: in
+// a snapshot of the local cache, or in a folder that was downloaded to.
 //
 // As git-model-sign, it turns flags and git config into the options of the
 // rooms below, and their answers into words and exit codes.
@@ -27,6 +28,7 @@ type options struct {
 	ignore    []string
 	cached    bool
 	allCached bool
+	download  string
 	revision  string
 	repoType  string
 	strict    check.Options
@@ -34,7 +36,7 @@ type options struct {
 }
 
 // ofOneModel are the options that say which model is meant, or what belongs to it.
-var ofOneModel = []string{"cached", "revision", "repo-type", "signature", "ignore-paths"}
+var ofOneModel = []string{"cached", "revision", "repo-type", "signature", "ignore-paths", "download"}
 
 func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	// `hf extensions exec model-verify -- …` passes its own "--" on.
@@ -59,6 +61,7 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	flags.StringVar(&o.signature, "signature", "", "read the signature from `FILE` instead of model.sig or *.oms.sig in the model's folder")
 	flags.BoolVar(&o.cached, "cached", false, "check the repository as the local cache has it, without the network")
 	flags.BoolVar(&o.allCached, "all-cached", false, "check every snapshot of the local cache")
+	flags.StringVar(&o.download, "download", "", "get the model if it is as signed, into the folder `DIR`, or with \"cache\" into the local cache")
 	flags.StringVar(&o.revision, "revision", "", "check this branch, tag or commit of a repository, instead of main")
 	flags.StringVar(&o.repoType, "repo-type", "", "the `TYPE` of a repository: model, dataset or space")
 	flags.StringArrayVar(&o.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
@@ -67,8 +70,8 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	o.hashing.Register(flags)
 	o.output.Register(flags)
 	return cli.Command{
-		Usage:   "hf-model-verify [<options>] <repo-id | path>\n   or: hf-model-verify [<options>] --all-cached\n   or: hf-model-verify install-extension | uninstall-extension",
-		Summary: "Check a model in the local Hugging Face cache, or in a folder, against its signature",
+		Usage:   "hf-model-verify [<options>] <repo-id | URL | path>\n   or: hf-model-verify [<options>] --all-cached\n   or: hf-model-verify install-extension | uninstall-extension",
+		Summary: "Check a model on the Hugging Face Hub, in the local cache or in a folder against its signature",
 		Flags:   flags,
 		Run:     func(ctx context.Context, args []string) error { return o.verify(ctx, args, t) },
 	}.Execute(ctx, args, t)

@@ -26,9 +26,12 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 		return ui.Usage(listsOptions, "expected one repository id or path, found %d arguments", len(args))
 	}
 	p, err := walk.LocateModel(ctx, args[0], walk.ModelOptions{Signature: o.signature, Environment: env, Cached: o.cached,
-		Type: o.repoType, Revision: o.revision})
+		Type: o.repoType, Revision: o.revision, Client: o.client(env, t)})
 	if err != nil {
 		return err
+	}
+	if _, there := p.OnHub(); o.download != "" && !there {
+		return ui.Usage("give the id of a repository on the Hub, and no --cached", "--download: %s is here already", ui.Quote(args[0]))
 	}
 	config, err := cli.LoadConfigAt(ctx, p)
 	if err != nil {
@@ -41,7 +44,27 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 	if v.Ignore, err = p.Ignored(o.ignore); err != nil {
 		return err
 	}
+	if o.download != "" {
+		return cli.Conclude(ctx, t, walk.Download(ctx, p, o.destination(env), v), o.output.JSON)
+	}
 	return cli.Conclude(ctx, t, walk.Verify(ctx, p, v), o.output.JSON)
+}
+
+// client asks the Hub; nil where the network is not to be used.
+func (o *options) client(env hub.Environment, t *ui.Terminal) *hub.Client {
+	if env.Offline {
+		return nil
+	}
+	return hub.NewClient(env, hub.ClientOptions{UserAgent: "hf-model-verify/" + cli.Version(), Waiting: t.Waiting})
+}
+
+// destination is what --download names.
+func (o *options) destination(env hub.Environment) walk.Destination {
+	d := walk.Destination{Environment: env}
+	if o.download != "cache" {
+		d.Folder = o.download
+	}
+	return d
 }
 
 // verifyCache checks every snapshot of the cache.

@@ -79,9 +79,12 @@ func LoadConfigs(ctx context.Context) (config func(ctx context.Context, url stri
 }
 
 // LoadConfigAt reads the configuration that holds for a model: that of the repository
-// on the Hub for one of the local cache, and else LoadConfig's.
+// on the Hub for one that is there or in the local cache, and else LoadConfig's.
 func LoadConfigAt(ctx context.Context, p *walk.Place) (*Config, error) {
-	if p.Cached != nil {
+	switch onHub, there := p.OnHub(); {
+	case there:
+		return LoadConfigFor(ctx, nil, onHub.URL())
+	case p.Cached != nil:
 		return LoadConfigFor(ctx, nil, p.Cached.URL())
 	}
 	return LoadConfig(ctx, p.Repo)

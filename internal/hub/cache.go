@@ -59,7 +59,7 @@ func FindSnapshot(cache string, repo Repo, rev string) (*Snapshot, error) {
 	if err := repo.check(); err != nil {
 		return nil, err
 	}
-	c := newCached(cache, repo.cacheName(), repo)
+	c := newCached(cache, repo.CacheName(), repo)
 	hash := rev
 	if !IsCommit(rev) {
 		var err error
@@ -76,7 +76,7 @@ func FindSnapshot(cache string, repo Repo, rev string) (*Snapshot, error) {
 
 // cacheName is what the folder of a repository is called in the cache. No id has
 // "--" in it.
-func (r Repo) cacheName() string {
+func (r Repo) CacheName() string {
 	return r.Type.plural() + "--" + strings.ReplaceAll(r.ID, "/", "--")
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -137,9 +138,23 @@ func (t *Terminal) Verdict(v *Verdict) {
 	if v.MadeFor != "" {
 		t.Result("\tthis signature was made for commit %s, which holds the signed files", v.MadeFor[:min(len(v.MadeFor), Short)])
 	}
+	if v.Hub != nil && v.Hub.Downloaded != "" {
+		t.Result("downloaded to %s", Quote(v.Hub.Downloaded))
+	}
 	t.pinned(v)
 	t.remarks(v)
 }
+
+// Waiting says that a server is asked again only after a while, and why. It may be
+// called from several goroutines.
+func (t *Terminal) Waiting(d time.Duration, because error) {
+	if d >= noticeable {
+		t.Note("waiting %s to ask again: %s", d.Round(time.Second), oneLine(because.Error()))
+	}
+}
+
+// noticeable is how long a wait is that its reason is told.
+const noticeable = 3 * time.Second
 
 // Fetched says how many objects were fetched that a partial clone lacked.
 func (t *Terminal) Fetched(n int) {

@@ -20,6 +20,8 @@ type ModelOptions struct {
 	Signature string
 	// Environment says where the cache is, and which addresses are the Hub's.
 	Environment hub.Environment
+	// Client asks the Hub; nil stands for looking into the cache only.
+	Client *hub.Client
 	// Cached takes a name for that of a repository, whatever there is at a path of
 	// that name.
 	Cached bool
@@ -29,13 +31,30 @@ type ModelOptions struct {
 }
 
 // LocateModel finds out what the users of Hugging Face's clients call a model: a
-// path, or where there is none the id or address of a repository that the cache holds.
+// path, or where there is none the id or address of a repository on the Hub or in
+// the cache.
 func LocateModel(ctx context.Context, name string, o ModelOptions) (*Place, error) {
-	s, err := findSnapshot(name, o)
-	if err != nil {
-		return nil, err
+	var s *hub.Snapshot
+	if o.isPath(name) {
+		var err error
+		s, err = hub.SnapshotOf(o.Environment.Cache, name)
+		if err != nil {
+			return nil, snapshotError(err, "")
+		}
+	} else {
+		n, err := parseName(name, o)
+		if err != nil {
+			return nil, err
+		}
+		if o.Client != nil && !o.Cached {
+			return LocateHub(ctx, o.Client, n.Repo, n.Revision, o.Signature)
+		}
+		if s, err = hub.FindSnapshot(o.Environment.Cache, n.Repo, n.Revision); err != nil {
+			return nil, snapshotError(err, ui.DownloadHowTo(n.Repo))
+		}
 	}
 	var p *Place
+	var err error
 	if s != nil {
 		p, err = locateSnapshot(ctx, s, o.Signature)
 	} else {
@@ -47,21 +66,10 @@ func LocateModel(ctx context.Context, name string, o ModelOptions) (*Place, erro
 	return p, p.findSignature(name)
 }
 
-// findSnapshot finds the snapshot of the cache that name is; nil for a path that is
-// none.
-func findSnapshot(name string, o ModelOptions) (*hub.Snapshot, error) {
-	if !o.Cached {
-		if _, err := os.Stat(name); err == nil {
-			s, err := hub.SnapshotOf(o.Environment.Cache, name)
-			return s, snapshotError(err, "")
-		}
-	}
-	n, err := parseName(name, o)
-	if err != nil {
-		return nil, err
-	}
-	s, err := hub.FindSnapshot(o.Environment.Cache, n.Repo, n.Revision)
-	return s, snapshotError(err, ui.DownloadHowTo(n.Repo))
+// isPath says whether a name is that of something here.
+func (o ModelOptions) isPath(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil && !o.Cached
 }
 
 // parseName is the repository and the revision that are meant by a name that is no
@@ -171,13 +179,20 @@ func (p *Place) findSignature(name string) error {
 			found = append(found, e.Name())
 		}
 	}
-	if len(found) > 1 {
-		return ui.Usage("name one with --signature", "%s holds several signatures: %s", ui.Quote(name), ui.QuoteAll(found))
+	signature, err := theSignature(name, found)
+	p.Signature = filepath.Join(p.Path, signature)
+	return err
+}
+
+// theSignature chooses among the signatures of a folder that holds no model.sig.
+func theSignature(folder string, others []string) (string, error) {
+	switch len(others) {
+	case 0:
+		return SignatureName, nil // which is not there, and is missed by that name
+	case 1:
+		return others[0], nil
 	}
-	if len(found) == 1 {
-		p.Signature = filepath.Join(p.Path, found[0])
-	}
-	return nil
+	return "", ui.Usage("name one with --signature", "%s holds several signatures: %s", ui.Quote(folder), ui.QuoteAll(others))
 }
 
 // progressTitle is what is said to be checked while that takes time.

@@ -47,6 +47,14 @@ func LocateHub(ctx context.Context, client *hub.Client, repo hub.Repo, revision,
 	return p, err
 }
 
+// OnHub is the repository on the Hub that the model is; false for one that is here.
+func (p *Place) OnHub() (hub.Repo, bool) {
+	if p.remote == nil {
+		return hub.Repo{}, false
+	}
+	return p.remote.revision.Repo, true
+}
+
 // signature is the path of the signature of the whole repository.
 func (r *remote) signature() (string, error) {
 	if _, found := r.entry(SignatureName); found {
@@ -59,17 +67,6 @@ func (r *remote) signature() (string, error) {
 		}
 	}
 	return theSignature(r.revision.Repo.String(), others)
-}
-
-// theSignature chooses among the signatures of a folder that holds no model.sig.
-func theSignature(folder string, others []string) (string, error) {
-	switch len(others) {
-	case 0:
-		return SignatureName, nil // which is not there, and is missed by that name
-	case 1:
-		return others[0], nil
-	}
-	return "", ui.Usage("name one with --signature", "%s holds several signatures: %s", ui.Quote(folder), ui.QuoteAll(others))
 }
 
 // entry finds a file in the listing.

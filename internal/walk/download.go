@@ -1,0 +1,182 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/download"
+	"github.com/git-model-sign/git-model-sign/internal/hub"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+)
+
+// Download verifies a model that is on the Hub, and gets its files if nothing is
+// wrong so far: what is signed, with the signatures, and with
+// Check.IgnoreUnsigned what is not signed too. Each file appears at the
+// destination only once its bytes have proved to be what was signed, or else
+// listed. p is of [LocateHub].
+func Download(ctx context.Context, p *Place, to Destination, o VerifyOptions) *ui.Verdict {
+	v := newVerdict(p)
+	v.Err = downloadInto(ctx, v, p, to, o)
+	return v
+}
+
+// Destination is where Download puts files: a folder, or a cache.
+type Destination struct {
+	// Folder gets the files by their paths. "" stands for the cache.
+	Folder string
+	// Environment says where the cache is, and what it is made of.
+	Environment hub.Environment
+}
+
+// of is the destination for a revision, and the folder that its files will be in.
+func (d Destination) of(r hub.Revision) (download.Destination, string) {
+	if d.Folder != "" {
+		return download.Folder{Dir: d.Folder, Commit: r.Commit}, displayPath(d.Folder)
+	}
+	c := download.Cache{Dir: d.Environment.Cache, Repo: r.Repo.CacheName(), Commit: r.Commit, Ref: r.Name, RealFiles: d.Environment.NoSymlinks}
+	return c, filepath.Join(c.Dir, c.Repo, "snapshots", c.Commit)
+}
+
+func downloadInto(ctx context.Context, v *ui.Verdict, p *Place, to Destination, o VerifyOptions) error {
+	b, err := believe(ctx, v, p, o)
+	if err != nil {
+		return err
+	}
+	o.Check.RequireRead = false // what is promised is going to be read
+	if err := compareFiles(ctx, v, p, v.Manifest, o); err != nil {
+		return err
+	}
+	if len(v.Report.Failures()) > v.Report.Count(check.NotDownloaded) {
+		return nil // which is the verdict, and nothing was fetched
+	}
+	files, err := p.remote.wanted(ctx, v.Manifest, p, o)
+	if err != nil {
+		return err
+	}
+	destination, folder := to.of(p.remote.revision)
+	results, err := p.remote.get(ctx, files, destination, o)
+	if err != nil {
+		return downloadError(p.remote.revision.Repo, to, err)
+	}
+	tell(v.Report, results)
+	if len(v.Report.Failures()) == 0 {
+		v.Hub.Downloaded = folder
+	}
+	return b.learn(ctx, v)
+}
+
+// wanted are the files to get, with what each must be.
+func (r *remote) wanted(ctx context.Context, m *oms.Manifest, p *Place, o VerifyOptions) ([]download.File, error) {
+	signed := make(map[string][]download.Range)
+	for _, res := range m.Resources {
+		signed[res.Path] = append(signed[res.Path], download.Range{Start: res.Start, End: res.End, Digest: res.Digest})
+	}
+	siblings, err := r.siblings(ctx, p.Signature)
+	if err != nil {
+		return nil, err
+	}
+	var files []download.File
+	for _, e := range r.entries {
+		f := download.File{Path: e.Path, Size: e.Size, Blob: e.BlobID}
+		if e.SHA256 != "" {
+			f.Blob = e.SHA256
+		}
+		ranges, isSigned := signed[e.Path]
+		isSignature := !p.Detached && e.Path == p.Signature || slices.Contains(siblings, e.Path)
+		switch {
+		case isSigned:
+			f.Algorithm, f.Want = digest.Algorithm(m.Serialization.HashType), ranges
+			if m.Serialization.Method != oms.Shards {
+				f.Want[0].End = e.Size
+			}
+		case isSignature:
+			if f.Content, err = r.read(ctx, e.Path); err != nil {
+				return nil, hubError(r.revision.Repo, err)
+			}
+		case !o.Check.IgnoreUnsigned && !emptyInShards(m, e), oms.IsIgnored(e.Path, o.Ignore):
+			continue
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// emptyInShards says whether a file is part of what was signed though the manifest
+// cannot name it.
+func emptyInShards(m *oms.Manifest, e hub.Entry) bool {
+	return m.Serialization.Method == oms.Shards && e.Size == 0 && !oms.IsIgnored(e.Path, slices.Concat(oms.DefaultIgnored(), m.Serialization.IgnorePaths))
+}
+
+// get downloads files.
+func (r *remote) get(ctx context.Context, files []download.File, to download.Destination, o VerifyOptions) ([]download.Result, error) {
+	progress := o.Terminal.StartProgress("Downloading "+r.revision.Repo.String(), "file")
+	defer progress.Stop()
+	return download.Run(ctx, source{r}, files, to, download.Options{Progress: progress.Add})
+}
+
+// source is a revision on the Hub to download from.
+type source struct{ *remote }
+
+// Open is [download.Source].
+func (s source) Open(ctx context.Context, path string, offset int64) (body io.ReadCloser, size, begins int64, err error) {
+	content, err := s.client.Open(ctx, s.revision, path, offset)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	return content, content.Size, content.Offset, nil
+}
+
+// tell puts what became of the downloads into a report that took promises for them.
+func tell(report *check.Report, results []download.Result) {
+	wrong := make(map[string]error)
+	for _, res := range results {
+		report.Bytes += res.Received + res.Resumed
+		wrong[res.Path] = res.Err
+	}
+	for i := range report.Files {
+		f := &report.Files[i]
+		err, fetched := wrong[f.Path]
+		if !fetched {
+			continue
+		}
+		delete(wrong, f.Path)
+		f.Status, f.Found, f.Detail = check.Read, f.Expected, ""
+		if err != nil {
+			f.Status, f.Found, f.Detail = check.Changed, "", err.Error()
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(wrong)) {
+		if err := wrong[name]; err != nil {
+			report.Files = append(report.Files, check.File{Path: name, Status: check.Changed, Detail: err.Error()})
+		}
+	}
+}
+
+// downloadError gives an error of downloading its exit code, and says what to do.
+func downloadError(repo hub.Repo, to Destination, err error) error {
+	hint := "the same command goes on where this one stopped"
+	for _, place := range []error{download.ErrExists, download.ErrLink, download.ErrTwin, download.ErrName} {
+		if !errors.Is(err, place) {
+			continue
+		}
+		if to.Folder == "" {
+			return ui.Failed("hf cache rm "+repo.String()+" removes it from the cache; nothing was changed there", "downloading %s: %w", repo, err)
+		}
+		return ui.Trouble("move it away, or name another folder; nothing was changed there", "downloading %s: %w", repo, err)
+	}
+	if errors.Is(err, download.ErrDiskFull) {
+		hint = "make room; what has come is kept, and the same command goes on"
+	}
+	var decided *ui.Error
+	if errors.As(hubError(repo, err), &decided) && len(decided.Hints) > 0 {
+		return decided
+	}
+	return ui.Trouble(hint, "downloading %s: %w", repo, err)
+}
