@@ -263,7 +263,11 @@ func (p *Place) signatureTitle() string {
 	case p.Commit == Staged:
 		return ":" + p.Signature
 	}
-	return p.Commit[:min(len(p.Commit), ui.Short)] + ":" + p.Signature
+	title := p.Commit[:min(len(p.Commit), ui.Short)] + ":" + p.Signature
+	if p.remote != nil {
+		return p.Name + "@" + title
+	}
+	return title
 }
 
 // displayPath is path relative to the current folder where that is shorter to read.
