@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"path/filepath"
 	"slices"
 
@@ -135,26 +134,27 @@ func (s source) Open(ctx context.Context, path string, offset int64) (body io.Re
 
 // tell puts what became of the downloads into a report that took promises for them.
 func tell(report *check.Report, results []download.Result) {
-	wrong := make(map[string]error)
+	became := make(map[string]error, len(results))
 	for _, res := range results {
 		report.Bytes += res.Received + res.Resumed
-		wrong[res.Path] = res.Err
+		became[res.Path] = res.Err
 	}
+	told := make(map[string]bool, len(results))
 	for i := range report.Files {
 		f := &report.Files[i]
-		err, fetched := wrong[f.Path]
+		err, fetched := became[f.Path]
 		if !fetched {
 			continue
 		}
-		delete(wrong, f.Path)
+		told[f.Path] = true
 		f.Status, f.Found, f.Detail = check.Read, f.Expected, ""
 		if err != nil {
 			f.Status, f.Found, f.Detail = check.Changed, "", err.Error()
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(wrong)) {
-		if err := wrong[name]; err != nil {
-			report.Files = append(report.Files, check.File{Path: name, Status: check.Changed, Detail: err.Error()})
+	for _, res := range results { // what is not signed
+		if res.Err != nil && !told[res.Path] {
+			report.Files = append(report.Files, check.File{Path: res.Path, Status: check.Changed, Detail: res.Err.Error()})
 		}
 	}
 }
