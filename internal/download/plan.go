@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,11 +105,9 @@ func (j *job) join(m member, f *File) error {
 // checkName says whether a file may have this path at a destination. Git's own
 // folder is no place for what came from elsewhere: a hook there would be run.
 func checkName(path string) error {
-	if !fs.ValidPath(path) || path == "." {
-		return fmt.Errorf("%q %w: expected a relative path without %q", path, ErrName, "..")
-	}
-	if _, err := filepath.Localize(path); err != nil {
-		return fmt.Errorf("%q %w: not on this system", path, ErrName)
+	// Localize takes relative paths without "..", as far as this system has them.
+	if _, err := filepath.Localize(path); err != nil || path == "." {
+		return fmt.Errorf("%q %w: expected a relative path, without %q, of names that this system allows", path, ErrName, "..")
 	}
 	for part := range strings.SplitSeq(path, "/") {
 		if strings.EqualFold(part, ".git") || strings.EqualFold(part, "git~1") {

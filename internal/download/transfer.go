@@ -36,16 +36,14 @@ func (t *transfer) run(ctx context.Context) error {
 	if errors.Is(err, errDiscard) && t.patched {
 		err = t.attempt(ctx)
 	}
-	if err != nil {
-		t.store.discardEmpty(t.job)
+	if err == nil {
+		return nil
 	}
+	t.store.discardEmpty(t.job)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil {
-		return fmt.Errorf("%q: %w", t.job.Path, err)
-	}
-	return nil
+	return fmt.Errorf("%q: %w", t.job.Path, err)
 }
 
 // errDiscard goes with an ErrWrong about bytes that have come, which are no use.
