@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 
@@ -294,6 +296,17 @@ func TestRetries(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a proxy says when it refuses becomes the text of net/http's error.
+func TestErrorsOfTheTransport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := hub.NewClient(hub.Environment{}, hub.ClientOptions{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			return nil, &url.Error{Op: "Get", URL: "https://huggingface.co/?key=hunter2", Err: errors.New("refused\x1b[2J\nby the proxy")}
+		})})
+		_, err := c.Resolve(t.Context(), model("org/name"), "")
+		checkError(t, err, nil, `refused\x1b[2J by the proxy (tried 5 times)`)
+	})
 }
 
 func TestUnreachable(t *testing.T) {

@@ -106,9 +106,10 @@ func TestOpen(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	part := func(contentRange string) http.Handler {
-		return reply(206, string(content[1000:]), "Content-Range", contentRange)
+	partOf := func(from int, contentRange string) http.Handler {
+		return reply(206, string(content[from:]), "Content-Range", contentRange)
 	}
+	part := func(contentRange string) http.Handler { return partOf(1000, contentRange) }
 	length := len(content)
 	for _, test := range []struct {
 		name   string
@@ -123,13 +124,13 @@ func TestOpenRefuses(t *testing.T) {
 		{"gated", 0, reply(401, "", "X-Error-Code", "GatedRepo"), hub.ErrGated, ""},
 		{"compressed", 0, reply(200, "x", "Content-Encoding", "gzip"), nil, "compressed"},
 		{"other commit", 0, reply(200, "x", "X-Repo-Commit", blob), nil, "is of commit"},
-		{"other start", 1000, part(fmt.Sprintf("bytes 999-%d/%d", length-1, length)), nil, "expected what follows byte 1000"},
+		{"other start", 1000, partOf(999, fmt.Sprintf("bytes 999-%d/%d", length-1, length)), nil, "expected what follows byte 1000"},
 		{"other end", 1000, part(fmt.Sprintf("bytes 1000-%d/%d", length-2, length)), nil, "sends the range"},
 		{"other length", 1000, part(fmt.Sprintf("bytes 1000-%d/%d", length, length+1)), nil, "sends the range"},
 		{"size not known", 1000, part(fmt.Sprintf("bytes 1000-%d/*", length-1)), nil, "sends the range"},
 		{"no range", 1000, part(""), nil, "sends the range"},
 		{"range that is none", 1000, part("bytes 99999999999999999999-1/2"), nil, "sends the range"},
-		{"part that was not asked for", 0, part(fmt.Sprintf("bytes 0-%d/%d", length-1, length)), nil, "sends the range"},
+		{"part that was not asked for", 0, partOf(0, fmt.Sprintf("bytes 0-%d/%d", length-1, length)), nil, "sends the range"},
 		{"503 for good", 0, reply(503, ""), nil, "tried 5 times"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
