@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,18 +88,19 @@ func TestResumedByAnotherRun(t *testing.T) {
 // A partial file belongs to a content: that of another revision is not continued.
 func TestNotResumedAsAnother(t *testing.T) {
 	old, other := text(100), text(101)[1:]
-	dir := t.TempDir()
-	o := &origin{files: map[string][]byte{"a": old}, spoil: func(c *connection) { c.drop(50 - int(c.offset)) }}
-	if _, err := download.Run(t.Context(), o, []download.File{signed("a", old)}, download.Folder{Dir: dir}, quick()); err == nil {
-		t.Fatal("no error")
+	for _, file := range []func(string, []byte) download.File{signed, listed} {
+		dir := t.TempDir()
+		o := &origin{files: map[string][]byte{"a": old}, spoil: func(c *connection) { c.drop(50 - int(c.offset)) }}
+		if _, err := download.Run(t.Context(), o, []download.File{file("a", old)}, download.Folder{Dir: dir}, quick()); err == nil {
+			t.Fatal("no error")
+		}
+		o = &origin{files: map[string][]byte{"a": other}}
+		allRight(t, mustRun(t, o, download.Folder{Dir: dir}, file("a", other)))
+		if got := fmt.Sprint(o.asked); got != "[a@0]" {
+			t.Errorf("asked for %s, continuing another content", got)
+		}
+		holds(t, dir+"/a", other)
 	}
-	o = &origin{files: map[string][]byte{"a": other}}
-	results := mustRun(t, o, download.Folder{Dir: dir}, signed("a", other))
-	allRight(t, results)
-	if results[0].Resumed != 0 {
-		t.Error("resumed another content")
-	}
-	holds(t, dir+"/a", other)
 }
 
 func TestWrong(t *testing.T) {
@@ -142,6 +144,8 @@ func TestWrong(t *testing.T) {
 			}
 			options := quick()
 			options.Parallel = 1
+			var done atomic.Int64
+			options.Progress = func(p digest.Progress) { done.Add(p.Bytes) }
 			results, err := download.Run(t.Context(), o, []download.File{c.file, signed("b", right)}, download.Folder{Dir: dir, Commit: commit}, options)
 			if err != nil {
 				t.Fatal(err)
@@ -154,6 +158,9 @@ func TestWrong(t *testing.T) {
 			}
 			if results[1].Err != nil {
 				t.Errorf("the other file: %v", results[1].Err)
+			}
+			if done.Load() != int64(len(right)) {
+				t.Errorf("%d bytes told as done, want those of the right file", done.Load())
 			}
 			holds(t, dir+"/b", right)
 			found := tree(t, dir)
