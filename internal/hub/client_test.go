@@ -43,7 +43,7 @@ func TestResolve(t *testing.T) {
 				if err != nil || got != test.want {
 					t.Errorf("%+v, %v; want %+v", got, err, test.want)
 				}
-				if h := n.asked[0].header; h.Get("User-Agent") != "test/1" || h.Get("Authorization") != "" {
+				if h := n.requests()[0].header; h.Get("User-Agent") != "test/1" || h.Get("Authorization") != "" {
 					t.Errorf("header %v", h)
 				}
 			})
@@ -85,8 +85,8 @@ func TestResolveRefuses(t *testing.T) {
 			online(t, map[string]http.Handler{theHub: test.answer}, func(t *testing.T, n *network) {
 				_, err := n.client(hub.Environment{Token: token(t)}).Resolve(t.Context(), model("org/name"), test.revision)
 				checkError(t, err, test.is, test.text)
-				if len(n.asked) > 1 {
-					t.Errorf("it was tried %d times", len(n.asked))
+				if len(n.requests()) > 1 {
+					t.Errorf("it was tried %d times", len(n.requests()))
 				}
 			})
 		})
@@ -124,7 +124,7 @@ func TestOffline(t *testing.T) {
 		checkError(t, err, hub.ErrOffline, "")
 		_, err = c.Open(t.Context(), r, "f", 0)
 		checkError(t, err, hub.ErrOffline, "")
-		if len(n.asked) > 0 {
+		if len(n.requests()) > 0 {
 			t.Errorf("requests were made: %v", n.uris())
 		}
 	})
@@ -152,7 +152,7 @@ func TestBadArguments(t *testing.T) {
 		checkError(t, err, nil, "offset")
 		_, err = n.client(hub.Environment{Endpoint: "file:///etc"}).Resolve(t.Context(), good.Repo, "")
 		checkError(t, err, nil, "no address of a Hub")
-		if len(n.asked) > 0 {
+		if len(n.requests()) > 0 {
 			t.Errorf("requests were made: %v", n.uris())
 		}
 	})
@@ -290,8 +290,8 @@ func TestRetries(t *testing.T) {
 				for _, d := range n.waits {
 					waited += d
 				}
-				if len(n.asked) != test.requests || waited < test.min || waited > test.max {
-					t.Errorf("%d requests and %s of waiting, want %d and %s to %s", len(n.asked), waited, test.requests, test.min, test.max)
+				if len(n.requests()) != test.requests || waited < test.min || waited > test.max {
+					t.Errorf("%d requests and %s of waiting, want %d and %s to %s", len(n.requests()), waited, test.requests, test.min, test.max)
 				}
 			})
 		})
@@ -313,8 +313,8 @@ func TestUnreachable(t *testing.T) {
 	online(t, nil, func(t *testing.T, n *network) {
 		_, err := n.client(hub.Environment{}).Resolve(t.Context(), model("org/name"), "")
 		checkError(t, err, nil, "connection refused (tried 3 times)")
-		if len(n.asked) != 3 {
-			t.Errorf("%d tries", len(n.asked))
+		if len(n.requests()) != 3 {
+			t.Errorf("%d tries", len(n.requests()))
 		}
 	})
 }
@@ -335,8 +335,8 @@ func TestTrickle(t *testing.T) {
 		began := time.Now()
 		_, err := n.client(hub.Environment{}).Resolve(t.Context(), model("org/name"), "")
 		checkError(t, err, nil, "did not arrive within 5m0s")
-		if took := time.Since(began); took != 5*time.Minute || len(n.asked) != 1 {
-			t.Errorf("it took %s and %d requests", took, len(n.asked))
+		if took := time.Since(began); took != 5*time.Minute || len(n.requests()) != 1 {
+			t.Errorf("it took %s and %d requests", took, len(n.requests()))
 		}
 	})
 }

@@ -97,7 +97,7 @@ func TestOpen(t *testing.T) {
 				if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, content[test.offset:]) {
 					t.Errorf("%d bytes, %v", len(got), err)
 				}
-				if r := n.asked[0]; r.to+r.uri != theHub+fileURI || r.header.Get("Accept-Encoding") != "identity" {
+				if r := n.requests()[0]; r.to+r.uri != theHub+fileURI || r.header.Get("Accept-Encoding") != "identity" {
 					t.Errorf("%s %v", r.uri, r.header)
 				}
 			})
@@ -216,7 +216,7 @@ func checkIsNot(t *testing.T, err, is error) {
 func checkTokens(t *testing.T, n *network) {
 	t.Helper()
 	left := false
-	for _, r := range n.asked {
+	for _, r := range n.requests() {
 		left = left || r.to != theHub
 		if got := r.header.Get("Authorization"); left && got != "" || !left && got != "Bearer "+secret {
 			t.Errorf("the Authorization for %s%s is %q", r.to, r.uri, got)
@@ -272,7 +272,7 @@ func TestReadGoesOn(t *testing.T) {
 					t.Error("bytes were wrong")
 				}
 				var ranges []string
-				for _, r := range n.asked {
+				for _, r := range n.requests() {
 					ranges = append(ranges, r.header.Get("Range"))
 				}
 				if test.ranges != nil && !slices.Equal(ranges, test.ranges) {
@@ -321,8 +321,8 @@ func TestSlowReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if got, err := io.ReadAll(f); err != nil || !bytes.Equal(append(first, got...), content) || len(n.asked) != 1 {
-			t.Errorf("%d bytes, %v, %d requests", len(got), err, len(n.asked))
+		if got, err := io.ReadAll(f); err != nil || !bytes.Equal(append(first, got...), content) || len(n.requests()) != 1 {
+			t.Errorf("%d bytes, %v, %d requests", len(got), err, len(n.requests()))
 		}
 	})
 }
@@ -366,7 +366,7 @@ func TestReadAfterClose(t *testing.T) {
 		if _, err := f.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "closed") {
 			t.Errorf("error %v", err)
 		}
-		if len(n.asked) != 1 {
+		if len(n.requests()) != 1 {
 			t.Errorf("it was asked for again: %q", n.uris())
 		}
 	})

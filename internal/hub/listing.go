@@ -35,7 +35,7 @@ type Entry struct {
 const (
 	maxEntries      = 250_000   // files and folders
 	maxListing      = 128 << 20 // bytes of all its pages
-	maxPages        = 10_000
+	maxPages        = 5_000
 	maxPath         = 4096 // bytes
 	maxPointerBytes = 1024 // as git-lfs reads
 )

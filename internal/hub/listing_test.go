@@ -48,7 +48,7 @@ func TestList(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
 		}
-		if len(n.asked) != 3 {
+		if len(n.requests()) != 3 {
 			t.Errorf("%v", n.uris())
 		}
 	})
@@ -172,7 +172,7 @@ func TestListRefusesPages(t *testing.T) {
 			online(t, map[string]http.Handler{theHub: server}, func(t *testing.T, n *network) {
 				_, err := n.client(hub.Environment{Token: token(t)}).List(t.Context(), revision)
 				checkError(t, err, test.is, test.text)
-				if len(n.asked) != test.requests {
+				if len(n.requests()) != test.requests {
 					t.Errorf("%v", n.uris())
 				}
 				if hosts := n.tokensAt(); len(hosts) != 1 || hosts[0] != theHub {
@@ -193,6 +193,9 @@ func endless(elements func(n int) string) http.Handler {
 }
 
 func TestListIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it lists up to the bounds, which takes seconds")
+	}
 	spaces := strings.Repeat(" ", 60<<20)
 	for _, test := range []struct {
 		name, text string

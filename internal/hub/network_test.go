@@ -99,12 +99,17 @@ func (n *network) dial(address string) (net.Conn, error) {
 	return client, nil
 }
 
-// uris are the addresses that were asked for.
-func (n *network) uris() []string {
+// requests are those that were made so far.
+func (n *network) requests() []request {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return slices.Clone(n.asked)
+}
+
+// uris are the addresses that were asked for.
+func (n *network) uris() []string {
 	var uris []string
-	for _, r := range n.asked {
+	for _, r := range n.requests() {
 		uris = append(uris, r.to+r.uri)
 	}
 	return uris
@@ -112,10 +117,8 @@ func (n *network) uris() []string {
 
 // tokensAt are the hosts that got to see an Authorization.
 func (n *network) tokensAt() []string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	var hosts []string
-	for _, r := range n.asked {
+	for _, r := range n.requests() {
 		if r.header.Get("Authorization") != "" && !slices.Contains(hosts, r.to) {
 			hosts = append(hosts, r.to)
 		}
