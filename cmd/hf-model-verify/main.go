@@ -57,13 +57,13 @@ func run(ctx context.Context, args []string, t *ui.Terminal) int {
 	var o options
 	flags := cli.NewFlagSet("hf-model-verify")
 	o.flags = flags
-	o.trust.Register(flags)
-	flags.StringVar(&o.signature, "signature", "", "read the signature from `FILE` instead of model.sig or *.oms.sig in the model's folder")
 	flags.BoolVar(&o.cached, "cached", false, "check the repository as the local cache has it, without the network")
 	flags.BoolVar(&o.allCached, "all-cached", false, "check every snapshot of the local cache")
 	flags.StringVar(&o.download, "download", "", "get the model if it is as signed, into the folder `DIR`, or with \"cache\" into the local cache")
-	flags.StringVar(&o.revision, "revision", "", "check this branch, tag or commit of a repository, instead of main")
+	flags.StringVar(&o.revision, "revision", "", "check the branch, tag or commit `REVISION` of a repository, instead of main")
 	flags.StringVar(&o.repoType, "repo-type", "", "the `TYPE` of a repository: model, dataset or space")
+	flags.StringVar(&o.signature, "signature", "", "read the signature from `FILE` instead of model.sig or *.oms.sig in the model's folder")
+	o.trust.Register(flags)
 	flags.StringArrayVar(&o.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
 	flags.BoolVar(&o.strict.IgnoreUnsigned, "ignore-unsigned-files", false, "accept files that the signature does not name")
 	flags.BoolVar(&o.strict.RequireRead, "require-read", false, "fail for files that are not downloaded, though their LFS pointers promise the signed content")
