@@ -211,8 +211,8 @@ func target(link string) (path string, info fs.FileInfo, err error) {
 
 // isIn says whether a path lies directly in a folder that is itself no link.
 func isIn(folder, path string) bool {
-	wanted, err := os.Lstat(folder)
-	if err != nil || !wanted.IsDir() {
+	wanted, err := os.Lstat(folder) // of a link this is the link itself, in which nothing lies
+	if err != nil {
 		return false
 	}
 	holds, err := os.Stat(filepath.Dir(path))
