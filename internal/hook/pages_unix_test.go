@@ -27,6 +27,9 @@ func TestManual(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "GIT-MODEL-SIGN(1)") {
 		t.Errorf("git model-sign --help: exit status %d\n%.300s", code, out)
 	}
+	if out, code := h.run(h.root, "man", "hf-model-verify"); code != 0 || !strings.Contains(out, "HF-MODEL-VERIFY(1)") {
+		t.Errorf("man hf-model-verify: exit status %d\n%.300s", code, out)
+	}
 	h.uninstall(o)
 	h.same(before, h.snapshot(false, h.root))
 }

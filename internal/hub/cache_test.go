@@ -14,7 +14,7 @@ import (
 
 const commit = "0123456789abcdef0123456789abcdef01234567"
 
-func cache(t *testing.T, files map[string]string) string {
+func cache(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {
@@ -238,4 +238,24 @@ func TestScan(t *testing.T) {
 	if _, err := hub.Scan(t.Context(), filepath.Join(dir, "none")); !os.IsNotExist(err) {
 		t.Errorf("no cache: error %v", err)
 	}
+}
+
+// Whatever a ref holds, it leads to a snapshot of its own repository or nowhere.
+func FuzzRef(f *testing.F) {
+	f.Add([]byte(commit))
+	f.Add([]byte(commit + "\n"))
+	f.Add([]byte("../../../etc"))
+	dir := cache(f, map[string]string{"models--org--name/refs/main": "", "models--org--name/snapshots/" + commit + "/f": "", "f": ""})
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if err := os.WriteFile(filepath.Join(dir, "models--org--name", "refs", "main"), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := hub.FindSnapshot(dir, hub.Repo{Type: hub.Model, ID: "org/name"}, "main")
+		if err == nil && s.Path != filepath.Join(dir, "models--org--name", "snapshots", commit) {
+			t.Errorf("leads to %q", s.Path)
+		}
+		if err != nil && !errors.Is(err, hub.ErrMalformed) && !errors.Is(err, hub.ErrNotCached) {
+			t.Errorf("error %v", err)
+		}
+	})
 }
