@@ -234,7 +234,6 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request, q question) {
 		r.URL.Path = "/hub.git/" + q.rest
 	}
 	r.URL.RawPath = ""
-	r.Header.Del("Authorization")
 	s.git.ServeHTTP(w, r)
 }
 
