@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/gitlfs"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/softhsm"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/venv"
 )
 
@@ -30,6 +31,16 @@ func GitLFS(t testing.TB) string {
 		Missing(t, "%v", err)
 	}
 	return filepath.Dir(path)
+}
+
+// SoftHSM returns tokens in a folder of the test, none of them made yet.
+func SoftHSM(t testing.TB) *softhsm.Tokens {
+	t.Helper()
+	tokens, err := softhsm.New(t.TempDir())
+	if err != nil {
+		Missing(t, "%v", err)
+	}
+	return tokens
 }
 
 // Python returns the folder of a Python tool's program, and of the Python that imports it.

@@ -1,0 +1,328 @@
+package pkcs11_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/softhsm"
+	"github.com/git-model-sign/git-model-sign/internal/pkcs11"
+	"github.com/git-model-sign/git-model-sign/internal/pkcs11/module"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// helperVariable has the test's own program be a helper: the real one, or one that answers with the variable's text.
+const helperVariable = "PKCS11_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	switch answer := os.Getenv(helperVariable); answer {
+	case "":
+		os.Exit(m.Run())
+	case "module":
+		if err := module.Serve(context.Background(), os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(4)
+		}
+	default:
+		for lines := pkcs11.NewLines(os.Stdin); lines.Read(new(pkcs11.Request)) == nil; {
+			next, rest, _ := strings.Cut(answer, "\n")
+			fmt.Println(strings.ReplaceAll(next, "FLOOD", strings.Repeat("a", 2<<20)))
+			answer = rest
+		}
+	}
+}
+
+// options have a session start this program as its helper, and give PINs out, which are counted.
+func options(t *testing.T, helper string, pin string) (pkcs11.Options, *int) {
+	t.Helper()
+	t.Setenv(helperVariable, helper)
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := new(int)
+	return pkcs11.Options{Helper: program, PIN: func(context.Context, string, bool) ([]byte, error) {
+		*asked++
+		return []byte(pin), nil
+	}}, asked
+}
+
+// softHSM makes the tokens "release" and "other". The first has keys of every curve and some that are of no use.
+func softHSM(t *testing.T) *softhsm.Tokens {
+	t.Helper()
+	tokens := needs.SoftHSM(t)
+	t.Setenv("SOFTHSM2_CONF", tokens.Config)
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(tokens.Init(t.Context(), "release"))
+	check(tokens.Init(t.Context(), "other"))
+	check(tokens.Generate(t.Context(), "release", "EC:prime256v1", "p256", "01"))
+	check(tokens.Generate(t.Context(), "release", "EC:secp384r1", "p384", "02"))
+	check(tokens.Generate(t.Context(), "release", "EC:secp521r1", "p521", "03"))
+	check(tokens.Generate(t.Context(), "release", "rsa:2048", "rsa", "04"))
+	check(tokens.Generate(t.Context(), "release", "EC:edwards25519", "ed25519", "05"))
+	check(tokens.Generate(t.Context(), "release", "EC:prime256v1", "twins", "06"))
+	check(tokens.Generate(t.Context(), "release", "EC:prime256v1", "twins", "07"))
+	check(tokens.Generate(t.Context(), "release", "EC:prime256v1", "always", "08", "--always-auth"))
+	return tokens
+}
+
+// open parses a URI, without its module, and opens a session.
+func open(t *testing.T, tokens *softhsm.Tokens, uri string, o pkcs11.Options) (*pkcs11.Session, error) {
+	t.Helper()
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	u, err := pkcs11.ParseURI(uri + separator + "module-path=" + tokens.Module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := pkcs11.Open(t.Context(), u, o)
+	if err == nil {
+		t.Cleanup(s.Close)
+	}
+	return s, err
+}
+
+func TestSign(t *testing.T) {
+	tokens := softHSM(t)
+	o, asked := options(t, "module", softhsm.PIN)
+	pinFile := filepath.Join(t.TempDir(), "pin")
+	if err := os.WriteFile(pinFile, []byte(softhsm.PIN+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for uri, c := range map[string]struct {
+		curve string
+		asked int
+	}{
+		"pkcs11:token=release;object=p256":                                                                     {"P-256", 1},
+		"pkcs11:token=release;object=p384;type=private":                                                        {"P-384", 1},
+		"pkcs11:token=release;id=%03":                                                                          {"P-521", 1},
+		"pkcs11:token=release;object=twins;id=%07":                                                             {"P-256", 1},
+		"pkcs11:token=release;object=always":                                                                   {"P-256", 1},
+		"pkcs11:token=release;object=p256?pin-source=" + pinFile:                                               {"P-256", 0},
+		"pkcs11:token=release;object=p256?pin-value=" + softhsm.PIN:                                            {"P-256", 0},
+		"pkcs11:model=SoftHSM%20v2;token=release;object=p256;library-description=Implementation%20of%20PKCS11": {"P-256", 1},
+	} {
+		*asked = 0
+		s, err := open(t, tokens, uri, o)
+		if err != nil {
+			t.Errorf("%s: %v", uri, err)
+			continue
+		}
+		key, err := s.PrivateKey(t.Context())
+		if err != nil {
+			t.Errorf("%s: %v", uri, err)
+			continue
+		}
+		public := key.Public().(*ecdsa.PublicKey)
+		if name := public.Curve.Params().Name; name != c.curve || *asked != c.asked {
+			t.Errorf("%s is on %s after %d questions, want %s after %d", uri, name, *asked, c.curve, c.asked)
+		}
+		hash, _ := verify.Hash(public)
+		digest := hash.New().Sum(nil)
+		for range 2 { // a key that wants a login for each signature gets one for each
+			signature, err := key.SignDigest(t.Context(), digest)
+			if err != nil || !ecdsa.VerifyASN1(public, digest, signature) {
+				t.Errorf("%s: signature %x does not verify: %v", uri, signature, err)
+			}
+		}
+	}
+}
+
+func TestNotFound(t *testing.T) {
+	tokens := softHSM(t)
+	o, _ := options(t, "module", softhsm.PIN)
+	for uri, c := range map[string]struct {
+		err     error
+		text    string
+		choices []string // beginnings, in any order
+	}{
+		"pkcs11:token=gone;object=p256":                  {pkcs11.ErrToken, "token=gone", []string{"token=release;", "token=other;"}},
+		"pkcs11:object=p256":                             {pkcs11.ErrToken, "2 tokens match", []string{"token=release;", "token=other;"}},
+		"pkcs11:token=release;serial=0":                  {pkcs11.ErrToken, "serial=0", []string{"token=release;"}},
+		"pkcs11:token=release;slot-id=99":                {pkcs11.ErrToken, "slot-id=99", []string{"token=release;"}},
+		"pkcs11:token=release;object=gone":               {pkcs11.ErrObject, "object=gone on token release", []string{"object=p256;id=%01", "object=twins;id=%06"}},
+		"pkcs11:token=release;object=p256;id=%02":        {pkcs11.ErrObject, "object=p256;id=%02", []string{"object=p384;id=%02"}},
+		"pkcs11:token=release;object=twins":              {pkcs11.ErrObject, "2 objects", []string{"object=twins;id=%06", "object=twins;id=%07"}},
+		"pkcs11:token=other;object=p256":                 {pkcs11.ErrObject, "on token other", nil},
+		"pkcs11:token=release;object=rsa":                {pkcs11.ErrKey, "of type RSA", nil},
+		"pkcs11:token=release;object=ed25519":            {pkcs11.ErrKey, "of type Ed25519", nil},
+		"pkcs11:token=release;object=p256;type=cert":     {pkcs11.ErrURI, "its type is cert", nil},
+		"pkcs11:token=release;library-description=other": {pkcs11.ErrModule, "which the URI does not mean", nil},
+	} {
+		s, err := open(t, tokens, uri, o)
+		if err == nil {
+			_, err = s.PrivateKey(t.Context())
+		}
+		if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s: %v, want %v with %q", uri, err, c.err, c.text)
+			continue
+		}
+		var none *pkcs11.NoMatchError
+		errors.As(err, &none)
+		for _, choice := range c.choices {
+			if none == nil || !strings.Contains("\n"+strings.Join(none.Choices, "\n"), "\n"+choice) {
+				t.Errorf("%s: %s is not offered: %+v", uri, choice, none)
+			}
+		}
+	}
+}
+
+// A wrong PIN is tried once, and not shown.
+func TestWrongPIN(t *testing.T) {
+	tokens := needs.SoftHSM(t)
+	t.Setenv("SOFTHSM2_CONF", tokens.Config)
+	if err := errors.Join(tokens.Init(t.Context(), "release"), tokens.Generate(t.Context(), "release", "EC:prime256v1", "p256", "01")); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ uri, typed, text string }{
+		"typed":   {"pkcs11:token=release;object=p256", "wrong-pin", "CKR_PIN_INCORRECT"},
+		"in URI":  {"pkcs11:token=release;object=p256?pin-value=wrong-pin", "", "CKR_PIN_INCORRECT"},
+		"empty":   {"pkcs11:token=release;object=p256", "", "was not tried"},
+		"no file": {"pkcs11:token=release;object=p256?pin-source=/nowhere/pin", "", "reading the PIN"},
+	} {
+		o, asked := options(t, "module", c.typed)
+		s, err := open(t, tokens, c.uri, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.PrivateKey(t.Context())
+		if err == nil || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "wrong-pin") || *asked > 1 {
+			t.Errorf("%s: %v after %d questions, want %q", name, err, *asked, c.text)
+		}
+	}
+}
+
+// A PIN that nobody types is not what locks a token.
+func TestLastTry(t *testing.T) {
+	token := func(more string) string {
+		return `{"token":{"module":"/m","label":"release","loginRequired":true` + more + `}}` + "\n" + `{}` + "\n" + `{"failure":{"kind":"object","message":"none"}}`
+	}
+	u, err := pkcs11.ParseURI("pkcs11:?pin-value=1&module-path=" + os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed := *u
+	typed.PINValue = ""
+	for name, c := range map[string]struct {
+		uri   *pkcs11.URI
+		more  string
+		want  error
+		asked int
+	}{
+		"tries left":      {u, ``, pkcs11.ErrObject, 0},
+		"last, stored":    {u, `,"finalTry":true`, pkcs11.ErrLocked, 0},
+		"last, typed":     {&typed, `,"finalTry":true`, pkcs11.ErrObject, 1},
+		"locked":          {&typed, `,"locked":true`, pkcs11.ErrLocked, 0},
+		"on the token":    {&typed, `,"keypad":true`, pkcs11.ErrObject, 0},
+		"no login needed": {&typed, `,"loginRequired":false`, pkcs11.ErrCrashed, 0},
+	} {
+		o, asked := options(t, token(c.more), "1234")
+		s, err := pkcs11.Open(t.Context(), c.uri, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = s.PrivateKey(t.Context()); !errors.Is(err, c.want) || *asked != c.asked {
+			t.Errorf("%s: %v after %d questions, want %v after %d", name, err, *asked, c.want, c.asked)
+		}
+		s.Close()
+	}
+}
+
+// What a helper answers is foreign.
+func TestHostileAnswers(t *testing.T) {
+	u, err := pkcs11.ParseURI("pkcs11:?module-path=" + os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for answer, want := range map[string]string{
+		"nonsense": "no sensible answer",
+		"{}":       "names no token",
+		"FLOOD":    "no sensible answer",
+		`{"failure":{"kind":"module","message":"a\u001b[31m\nb"}}`:                      `a\x1b[31m b`,
+		`{"failure":{"kind":"token","message":"none","choices":["\u001b[31mtoken=a"]}}`: "exactly one token",
+	} {
+		o, _ := options(t, answer, "")
+		_, err := pkcs11.Open(t.Context(), u, o)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%.40q: %v, want %q", answer, err, want)
+		}
+		var none *pkcs11.NoMatchError
+		if errors.As(err, &none) && strings.Contains(none.Choices[0], "\x1b") {
+			t.Errorf("%.40q: a choice moves the cursor: %q", answer, none.Choices)
+		}
+	}
+}
+
+// A module that crashes, leaves or hangs takes nothing with it but the helper, and what it prints is not taken for an answer.
+func TestBadModules(t *testing.T) {
+	for behaviour, want := range map[string]error{"crash": pkcs11.ErrCrashed, "leave": pkcs11.ErrCrashed, "chatter": pkcs11.ErrModule, "hang": context.DeadlineExceeded} {
+		library := filepath.Join(t.TempDir(), behaviour+".so")
+		build := exec.Command("gcc", "-shared", "-fPIC", "-DBEHAVIOUR="+behaviour, "-Wno-unused-function", "-o", library, filepath.Join("testdata", "bad.c"))
+		if out, err := build.CombinedOutput(); err != nil {
+			needs.Missing(t, "a C compiler: %v: %s", err, bytes.TrimSpace(out))
+		}
+		o, _ := options(t, "module", "")
+		u, err := pkcs11.ParseURI("pkcs11:?module-path=" + library)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if behaviour == "hang" {
+			cancel()
+			ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+		}
+		_, err = pkcs11.Open(ctx, u, o)
+		cancel()
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", behaviour, err, want)
+		}
+		if behaviour == "crash" && !strings.Contains(fmt.Sprint(err), "SIGSEGV") {
+			t.Errorf("a crash is not called one: %v", err)
+		}
+	}
+}
+
+func TestModuleNotThere(t *testing.T) {
+	o, _ := options(t, "module", "")
+	for uri, want := range map[string]string{
+		"pkcs11:token=a":                       "the URI names none",
+		"pkcs11:?module-path=/nowhere/a.so":    "/nowhere/a.so",
+		"pkcs11:?module-path=" + t.TempDir():   "not a regular file",
+		"pkcs11:?module-name=no-such-module":   "libno-such-module",
+		"pkcs11:?module-path=" + sourceFile(t): "module",
+	} {
+		u, err := pkcs11.ParseURI(uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pkcs11.Open(t.Context(), u, o); !errors.Is(err, pkcs11.ErrModule) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", uri, err, want)
+		}
+	}
+}
+
+// sourceFile is a file that is no shared library.
+func sourceFile(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("session_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
