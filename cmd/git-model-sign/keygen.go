@@ -10,15 +10,21 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/git-model-sign/git-model-sign/internal/cli"
 	"github.com/git-model-sign/git-model-sign/internal/sign"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
 func setupKeygen(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	curve := flags.String("curve", "P-256", "the key's `CURVE`: P-256, P-384 or P-521")
 	plain := flags.Bool("no-passphrase", false, "leave the private key unencrypted")
+	of := flags.String("public-of", "", "make no key, and write the public half of `KEY` into <file>: a file, a pkcs11: URI or a key service's URI")
 
 	return func(ctx context.Context, args []string) error {
+		if *of != "" {
+			return writePublic(ctx, *of, args, flags, t)
+		}
 		private := "model-sign.key"
 		switch len(args) {
 		case 0:
@@ -54,6 +60,28 @@ func setupKeygen(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		t.Hint("keep the private key secret and out of the repository; give the public key to those who verify")
 		return nil
 	}
+}
+
+// writePublic writes the public half of a key that is there already.
+func writePublic(ctx context.Context, key string, args []string, flags *pflag.FlagSet, t *ui.Terminal) error {
+	if flags.Changed("curve") || flags.Changed("no-passphrase") {
+		return ui.Usage("", "--public-of makes no key, and goes with neither --curve nor --no-passphrase")
+	}
+	if len(args) != 1 {
+		return ui.Usage("git model-sign keygen --public-of KEY maintainer.pub", "expected one file for the public key, found %d", len(args))
+	}
+	if err := absent(args[0]); err != nil {
+		return err
+	}
+	signer, err := cli.OpenKey(ctx, key, t.Warn)
+	if err != nil {
+		return err
+	}
+	if err := create(args[0], verify.EncodePublicKey(signer.Public()), 0o644); err != nil {
+		return err
+	}
+	t.Result("public key  %s", ui.Quote(args[0]))
+	return nil
 }
 
 // newPassphrase asks for the passphrase of a new key, unless there is to be none.

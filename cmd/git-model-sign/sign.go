@@ -13,7 +13,7 @@ import (
 )
 
 func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
-	var method cli.SignMethod
+	method := cli.SignMethod{Warn: t.Warn}
 	var content cli.Content
 	var place cli.Place
 	var hashing cli.Hashing

@@ -241,7 +241,7 @@ func (c *Config) Fill(flags *pflag.FlagSet, names ...string) error {
 		flag := flags.Lookup(name)
 		key := camelCase(name)
 		for _, value := range c.Get(strings.ReplaceAll(name, "-", "")) {
-			if pathFlags[name] && !filepath.IsAbs(value) {
+			if pathFlags[name] && !filepath.IsAbs(value) && !namesDevice(name, value) {
 				return ui.Usage("write an absolute path, or one that begins with ~/", "git config modelsign.%s is %q, a relative path", key, value)
 			}
 			var number *strconv.NumError

@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -17,6 +15,9 @@ import (
 // SignMethod holds the options of how to sign. The method follows from them: a
 // private key, a private key with a certificate, or else Sigstore.
 type SignMethod struct {
+	// Warn tells of what is unwise and done all the same; it may be nil.
+	Warn func(format string, args ...any)
+
 	privateKey  string
 	certificate string
 	chain       []string
@@ -29,8 +30,8 @@ type SignMethod struct {
 
 // Register declares the options.
 func (m *SignMethod) Register(flags *pflag.FlagSet) {
-	flags.StringVar(&m.privateKey, "private-key", "", "sign with the private key in `FILE`")
-	flags.StringVar(&m.certificate, "signing-certificate", "", "with --private-key: the key's certificate is in `FILE`")
+	flags.StringVar(&m.privateKey, "private-key", "", "sign with the private key in `FILE`, or the one that a pkcs11: or key service's URI names")
+	flags.StringVar(&m.certificate, "signing-certificate", "", "with --private-key: the key's certificate is in `FILE`, or where a pkcs11: URI says")
 	flags.StringArrayVar(&m.chain, "certificate-chain", nil, "with --signing-certificate: put the certificates of `FILE` into the signature; may be repeated")
 	flags.StringVar(&m.token, "identity-token", "", "sign with Sigstore as the identity of this OpenID Connect `TOKEN`")
 	flags.StringVar(&m.trustConfig, "trust-config", "", "use the Sigstore instance of this client trust config `FILE`")
@@ -99,20 +100,14 @@ func firstChanged(flags *pflag.FlagSet, names []string) string {
 }
 
 func (m *SignMethod) keySigner(ctx context.Context) (sign.Signer, error) {
-	pem, err := readInput(m.privateKey, "private key")
+	key, err := OpenKey(ctx, m.privateKey, m.Warn)
 	if err != nil {
 		return nil, err
-	}
-	key, err := sign.NewKey(pem, func() ([]byte, error) {
-		return ui.Passphrase(ctx, fmt.Sprintf("Passphrase for %s: ", ui.Quote(m.privateKey)))
-	})
-	if err != nil {
-		return nil, ui.Usage(keyHint(err), "private key %s: %w", ui.Quote(m.privateKey), err)
 	}
 	if m.certificate == "" {
 		return key, nil
 	}
-	leaf, err := readInput(m.certificate, "signing certificate")
+	leaf, err := m.leaf(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +121,7 @@ func (m *SignMethod) keySigner(ctx context.Context) (sign.Signer, error) {
 	}
 	certificate, err := sign.NewCertificate(key, leaf, chain)
 	if err != nil {
-		return nil, ui.Usage("", "signing certificate %s: %w", ui.Quote(m.certificate), err)
+		return nil, ui.Usage("", "signing certificate %s: %w", nameInput(m.certificate), err)
 	}
 	return certificate, nil
 }
@@ -175,9 +170,6 @@ func keyHint(err error) string {
 // readInput reads a file that an option names. That it cannot be read is wrong
 // usage: nothing has been done yet.
 func readInput(name, what string) ([]byte, error) {
-	if strings.HasPrefix(name, "pkcs11:") || strings.Contains(name, "kms://") {
-		return nil, ui.Usage("", "%s %s: keys in hardware and key services are not supported by this program", what, ui.Quote(name))
-	}
 	b, err := bounded.ReadInput(name)
 	if err != nil {
 		return nil, ui.Usage("", "reading the %s: %w", what, err)

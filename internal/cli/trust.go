@@ -60,6 +60,9 @@ func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 	}
 	if len(methods) == 1 {
 		p.Trust.PublicKeys, p.Trust.CertificateChain, p.Trust.Identities = nonEmpty(o.publicKey), o.chain, o.identities()
+		if namesDevice("private-key", o.publicKey) {
+			return policy.Policy{}, ui.Usage("git model-sign keygen --public-of URI FILE writes the public key into a file", "--public-key takes a file: to verify, no token or key service is asked")
+		}
 		if p.Trust.Empty() {
 			// An empty variable of a script must not ask for less than none.
 			return policy.Policy{}, ui.Usage("", "--%s: names nobody", methodFlags[methods[0]][0])

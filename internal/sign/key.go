@@ -13,9 +13,10 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
-// Key signs with a private key. Make it with NewKey.
+// Key signs with a private key. Make it with NewKey or NewDevice.
 type Key struct {
-	private *ecdsa.PrivateKey
+	public     *ecdsa.PublicKey
+	signDigest func(ctx context.Context, digest []byte) ([]byte, error)
 }
 
 // NewKey reads an ECDSA private key on P-256, P-384 or P-521 from PEM: SEC 1 ("EC PRIVATE KEY"), PKCS #8 ("PRIVATE KEY") or
@@ -40,11 +41,13 @@ func NewKey(pemBytes []byte, passphrase func() ([]byte, error)) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{private}, nil
+	return &Key{public: &private.PublicKey, signDigest: func(_ context.Context, digest []byte) ([]byte, error) {
+		return ecdsa.SignASN1(rand.Reader, private, digest)
+	}}, nil
 }
 
 // Public returns the public key.
-func (k *Key) Public() *ecdsa.PublicKey { return &k.private.PublicKey }
+func (k *Key) Public() *ecdsa.PublicKey { return k.public }
 
 // ID returns the key's fingerprint, as package verify does for the public key.
 func (k *Key) ID() string { return verify.KeyID(verify.KeyHint(k.Public())) }
@@ -72,7 +75,7 @@ func (k *Key) sign(ctx context.Context, payload []byte) ([]byte, error) {
 	hash, _ := verify.Hash(k.Public())
 	h := hash.New()
 	h.Write(oms.PAE(oms.PayloadType, payload))
-	return ecdsa.SignASN1(rand.Reader, k.private, h.Sum(nil))
+	return k.signDigest(ctx, h.Sum(nil))
 }
 
 // findPrivateKey returns the one block that holds a private key of a supported form.

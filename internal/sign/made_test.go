@@ -2,6 +2,7 @@ package sign
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/pem"
@@ -23,8 +24,10 @@ type maker interface {
 func TestMade(t *testing.T) {
 	instance := verifytest.NewInstance(t)
 	root := verifytest.NewRoot(t, "root")
+	private := make(map[*Key]*ecdsa.PrivateKey)
 	newKey := func() *Key {
-		der, err := x509.MarshalPKCS8PrivateKey(verifytest.NewKey(t, elliptic.P256()))
+		ec := verifytest.NewKey(t, elliptic.P256())
+		der, err := x509.MarshalPKCS8PrivateKey(ec)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,10 +35,11 @@ func TestMade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		private[key] = ec
 		return key
 	}
 	newCertificate := func(key *Key, chain ...[]byte) *Certificate {
-		c, err := NewCertificate(key, verifytest.PEM(root.Issue(t, "signer", key.private)), chain)
+		c, err := NewCertificate(key, verifytest.PEM(root.Issue(t, "signer", private[key])), chain)
 		if err != nil {
 			t.Fatal(err)
 		}

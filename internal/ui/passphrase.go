@@ -14,14 +14,37 @@ import (
 // from where nobody can be asked.
 const passphraseVariable = "MODELSIGN_PASSPHRASE"
 
+// pinVariable is the same for the PIN of a security token.
+const pinVariable = "MODELSIGN_PIN"
+
 // ErrNoTerminal says that a passphrase is needed and there is nobody to ask.
 var ErrNoTerminal = errors.New("no terminal to ask for the passphrase on, and " + passphraseVariable + " is not set")
+
+// ErrNoPIN says that a PIN is needed and there is nobody to ask.
+var ErrNoPIN = errors.New("no terminal to ask for the PIN on, and " + pinVariable + " is not set")
 
 // Passphrase takes a passphrase from MODELSIGN_PASSPHRASE, or asks for it on
 // the terminal, whatever the standard streams are. The variable is taken out of
 // the environment, so that no program that is started later sees it.
 func Passphrase(ctx context.Context, prompt string) ([]byte, error) {
-	answers, err := ask(ctx, prompt)
+	answers, err := ask(ctx, passphraseVariable, prompt)
+	if err != nil {
+		return nil, err
+	}
+	return answers[0], nil
+}
+
+// PIN is Passphrase for the PIN of a security token, and takes it from MODELSIGN_PIN. Where a wrong one would lock the
+// token, as the last try, it is asked for in any case.
+func PIN(ctx context.Context, prompt string, last bool) ([]byte, error) {
+	variable := pinVariable
+	if last {
+		os.Unsetenv(variable)
+	}
+	answers, err := ask(ctx, variable, prompt)
+	if errors.Is(err, ErrNoTerminal) {
+		return nil, ErrNoPIN
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +54,7 @@ func Passphrase(ctx context.Context, prompt string) ([]byte, error) {
 // NewPassphrase is Passphrase for a passphrase that is made up now, and asks for
 // it twice.
 func NewPassphrase(ctx context.Context, prompt string) ([]byte, error) {
-	answers, err := ask(ctx, prompt, "Once more: ")
+	answers, err := ask(ctx, passphraseVariable, prompt, "Once more: ")
 	if err != nil {
 		return nil, err
 	}
@@ -42,9 +65,9 @@ func NewPassphrase(ctx context.Context, prompt string) ([]byte, error) {
 }
 
 // ask gets an answer to each prompt, or the one that the environment holds.
-func ask(ctx context.Context, prompts ...string) ([][]byte, error) {
-	if s := os.Getenv(passphraseVariable); s != "" {
-		os.Unsetenv(passphraseVariable)
+func ask(ctx context.Context, variable string, prompts ...string) ([][]byte, error) {
+	if s := os.Getenv(variable); s != "" {
+		os.Unsetenv(variable)
 		return [][]byte{[]byte(s)}, nil
 	}
 	tty, err := openTerminal()
