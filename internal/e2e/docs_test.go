@@ -27,6 +27,8 @@ import (
 //   - lines shown must be printed in that order, on either stream; lines that are not shown may come between them;
 //   - "…" in a line stands for any text;
 //   - https://example.com/org/NAME is an empty repository that can be pushed to, and $MODULE is the folder of go.mod;
+//   - SoftHSM keeps its tokens in the session, and a key service with the key "release" answers clients of HashiCorp Vault, where the
+//     document has softhsm2-util or hashivault:// in it;
 //   - in a document that runs hf, which is installed then, https://huggingface.co is a Hub of the session's own: org/NAME can be
 //     pushed to by its address, and org/unsigned is a model there.
 //
@@ -202,6 +204,12 @@ func docSession(t *testing.T, text, lfs string) *session {
 		t.Fatal(err)
 	}
 	s.Env = append(s.Env, "MODULE="+module, "GOPROXY=off")
+	if strings.Contains(text, "softhsm2-util") {
+		s.Env = append(s.Env, tokenEnv(t)...)
+	}
+	if strings.Contains(text, "hashivault://") {
+		s.Env = append(s.Env, serviceEnv(keyService(t))...)
+	}
 	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
 		out, err := exec.Command("go", "env", name).Output()
 		if err != nil {

@@ -32,25 +32,30 @@ func TestScripts(t *testing.T) {
 			return setupScript(env, lfs)
 		},
 		Condition: condition,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"cputime":         cputime,
-			"exits":           exits,
-			"flip":            flip,
-			"git":             program("git"),
-			"hf-model-verify": program("hf-model-verify"),
-			"hub":             hubCommand,
-			"interrupt":       interrupt,
-			"keypair":         keypair,
-			"lfsserver":       lfsserverCommand,
-			"mkpointers":      mkpointers,
-			"mkweights":       mkweights,
-			"pki":             pkiCommand,
-			"sigstore":        sigstoreCommand(t),
-			"snapshot":        snapshotCommand,
-			"tty":             tty,
-			"unchanged":       unchanged,
-		},
+		Cmds:      scriptCommands(t),
 	})
+}
+
+// scriptCommands are the commands of sessions.
+func scriptCommands(t testing.TB) map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"cputime":         cputime,
+		"exits":           exits,
+		"flip":            flip,
+		"git":             program("git"),
+		"hf-model-verify": program("hf-model-verify"),
+		"hub":             hubCommand,
+		"interrupt":       interrupt,
+		"keypair":         keypair,
+		"lfsserver":       lfsserverCommand,
+		"mkpointers":      mkpointers,
+		"mkweights":       mkweights,
+		"pki":             pkiCommand,
+		"sigstore":        sigstoreCommand(t),
+		"snapshot":        snapshotCommand,
+		"tty":             tty,
+		"unchanged":       unchanged,
+	}
 }
 
 // What a session keeps between its commands.

