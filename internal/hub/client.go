@@ -41,7 +41,9 @@ func NewClient(e Environment, o ClientOptions) *Client {
 		e.Endpoint = DefaultEndpoint
 	}
 	c := &Client{env: e, userAgent: o.UserAgent, transport: o.Transport, waiting: o.Waiting}
-	c.base, c.err = parseEndpoint(e.Endpoint)
+	if c.base, c.err = parseEndpoint(e.Endpoint); c.err == nil {
+		c.err = e.tokenErr
+	}
 	if c.transport == nil {
 		c.transport = newTransport()
 	}

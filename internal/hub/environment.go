@@ -31,10 +31,13 @@ type Environment struct {
 	Offline bool
 	// NoSymlinks has the cache hold files where it would hold links.
 	NoSymlinks bool
+
+	tokenErr error // why there is no Token
 }
 
 // FromEnvironment reads the variables of Hugging Face's clients as they do. An
-// empty variable counts as none. No error quotes a secret.
+// empty variable counts as none. A token that cannot be read is an error of the
+// calls of a [Client], which alone need it. No error quotes a secret.
 func FromEnvironment(getenv func(string) string) (Environment, error) {
 	e := Environment{
 		Endpoint:   strings.TrimRight(getenv("HF_ENDPOINT"), "/"),
@@ -60,8 +63,8 @@ func FromEnvironment(getenv func(string) string) (Environment, error) {
 	if e.Offline || isTrue(getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
 		return e, nil
 	}
-	e.Token, err = findToken(getenv, e.Home)
-	return e, err
+	e.Token, e.tokenErr = findToken(getenv, e.Home)
+	return e, nil
 }
 
 // home is HF_HOME, or the folder that stands for it.

@@ -1,6 +1,8 @@
 package hub_test
 
 import (
+	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,7 +132,8 @@ func TestFindToken(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e, err := hub.FromEnvironment(env(t, append([]string{"HF_HOME", home}, test.env...)...))
-			if test.err != "" {
+			if test.err != "" && err == nil {
+				err = firstCall(t, e)
 				if err == nil || !strings.Contains(err.Error(), test.err) || strings.Contains(err.Error(), "cret") {
 					t.Fatalf("error %v, want one with %q that quotes no secret", err, test.err)
 				}
@@ -148,7 +151,21 @@ func TestUnreadableTokenFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "token"), make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := hub.FromEnvironment(env(t, "HF_HOME", home)); err == nil {
-		t.Error("a token file of 1 MiB is read")
+	e, err := hub.FromEnvironment(env(t, "HF_HOME", home))
+	if err != nil {
+		t.Errorf("what needs no token fails: %v", err)
 	}
+	if err := firstCall(t, e); err == nil || !strings.Contains(err.Error(), "reading the Hugging Face token") {
+		t.Errorf("a token file of 1 MiB is read: %v", err)
+	}
+}
+
+// firstCall asks a Hub that nobody may ask.
+func firstCall(t *testing.T, e hub.Environment) error {
+	refused := transport(func(*http.Request) (*http.Response, error) {
+		t.Error("the Hub is asked")
+		return nil, errors.New("no network")
+	})
+	_, err := hub.NewClient(e, hub.ClientOptions{Transport: refused}).Resolve(t.Context(), hub.Repo{Type: hub.Model, ID: "org/model"}, "main")
+	return err
 }
