@@ -21,8 +21,9 @@ func (r *Repository) resolve(ctx context.Context, rev string) (string, error) {
 	if strings.HasPrefix(rev, "-") {
 		return "", fmt.Errorf("%q is no revision", rev)
 	}
-	if strings.Contains(rev, ":") {
-		// What follows a colon, as in :/text, is taken as it is, and a suffix with it.
+	if strings.ContainsAny(rev, ":{") {
+		// What follows a colon, as in :/text, is taken as it is, and a suffix with it. So
+		// it is with a brace that is not closed, as in HEAD^{/text.
 		id, err := r.revParse(ctx, rev)
 		if err != nil || !r.isOID(id) {
 			return "", err

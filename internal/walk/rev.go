@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -122,33 +123,45 @@ func repositoryAt(ctx context.Context, dir string) (*gitrepo.Repository, error) 
 	return own, nil
 }
 
-// findCommits resolves a revision or a range.
+// findCommits resolves a revision or a range. As to git, what holds two dots is a
+// range where both of its ends are there, and else may be one revision, such as
+// :/text..., HEAD^{/a..b} or @{1..2}.
 func (r *Revision) findCommits(ctx context.Context, rev string) error {
-	from, to, isRange := strings.Cut(rev, "..")
-	if !isRange {
+	from, to, dots := strings.Cut(rev, "..")
+	if !dots {
 		commit, err := r.resolve(ctx, rev)
 		r.Commits = []string{commit}
 		return err
 	}
-	if strings.HasPrefix(to, ".") {
+	to, symmetric := strings.CutPrefix(to, ".")
+	ends, err := r.resolveEnds(ctx, from, to)
+	if err != nil {
+		if commit, whole := r.Repo.ResolveCommit(ctx, rev); whole == nil {
+			r.Commits = []string{commit}
+			return nil
+		}
+	}
+	switch {
+	case symmetric:
 		return ui.Usage("a range is <from>..<to>", "--rev %s: a symmetric difference is no range", ui.Quote(rev))
+	case err != nil:
+		return err
 	}
 	r.Range = true
-	ends := make([]string, 2)
-	for i, end := range []string{from, to} {
-		if end == "" {
-			end = "HEAD"
-		}
-		var err error
-		if ends[i], err = r.resolve(ctx, end); err != nil {
-			return err
-		}
-	}
-	var err error
 	if r.Commits, err = r.Repo.CommitsBetween(ctx, ends[0], ends[1], r.watched()...); err != nil {
 		return ui.Trouble("", "listing commits: %w", err)
 	}
 	return nil
+}
+
+// resolveEnds resolves the ends of a range, of which "" is HEAD.
+func (r *Revision) resolveEnds(ctx context.Context, from, to string) (ends [2]string, err error) {
+	for i, end := range []string{from, to} {
+		if ends[i], err = r.resolve(ctx, cmp.Or(end, "HEAD")); err != nil {
+			return ends, err
+		}
+	}
+	return ends, nil
 }
 
 func (r *Revision) resolve(ctx context.Context, rev string) (string, error) {
