@@ -95,7 +95,9 @@ func repoRoot(repo *gitrepo.Repository) string {
 func repositoryAt(ctx context.Context, dir string) (*gitrepo.Repository, error) {
 	own, err := gitrepo.Open(ctx, dir)
 	switch {
-	case errors.Is(err, gitrepo.ErrNotRepository), errors.Is(err, gitrepo.ErrNoGit):
+	case errors.Is(err, gitrepo.ErrNoGit):
+		return nil, ui.Trouble("install git", "%w", err)
+	case errors.Is(err, gitrepo.ErrNotRepository):
 		return nil, ui.Usage("--rev names a commit of the repository that the model is in", "%w", err)
 	case err != nil:
 		return nil, ui.Trouble("", "%w", err)

@@ -82,11 +82,8 @@ func misconfigured(v *ui.Verdict) error {
 func FindInRepository(ctx context.Context, name string) (repo *gitrepo.Repository, path string, err error) {
 	r := &Revision{Name: name}
 	err = r.findRepository(ctx)
-	switch {
-	case errors.Is(err, gitrepo.ErrNotRepository):
+	if errors.Is(err, gitrepo.ErrNotRepository) {
 		return nil, "", ui.Usage("", "%w", err)
-	case errors.Is(err, gitrepo.ErrNoGit):
-		return nil, "", ui.Trouble("install git", "%w", err)
 	}
 	return r.Repo, r.Path, err
 }
