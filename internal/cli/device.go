@@ -107,6 +107,9 @@ func tokenError(what string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	if errors.Is(err, pkcs11.ErrCrashed) {
+		return ui.Trouble("nothing was written; the module's maker may know more", "%s: %w", what, err)
+	}
 	var hint string
 	var none *pkcs11.NoMatchError
 	switch {

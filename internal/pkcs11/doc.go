@@ -3,7 +3,7 @@
 //
 // A module is a shared library of somebody else's. It never runs in this process: a helper program, git-model-sign-pkcs11,
 // loads it and is asked by pipes, one line of JSON each way. So a module that crashes, hangs or writes where it should not
-// ends a signature and harms nothing else; and this program stays one that is linked statically and needs no C library.
+// ends a signature and harms nothing else; and this program can be linked statically, without a C library.
 // Package pkcs11/module is the helper's half. This package starts the helper, finds the PIN, and judges what comes back: a
 // module's answers are foreign input.
 //

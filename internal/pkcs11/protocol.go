@@ -22,7 +22,7 @@ type Request struct {
 	Op     string `json:"op"`
 	URI    *URI   `json:"uri,omitempty"`
 	Class  Class  `json:"class,omitempty"`
-	ID     []byte `json:"id,omitempty"` // with OpFind: the object's id, whatever the URI says
+	ID     []byte `json:"id,omitempty"` // the object's id, whatever the URI says
 	PIN    []byte `json:"pin,omitempty"`
 	Digest []byte `json:"digest,omitempty"`
 }

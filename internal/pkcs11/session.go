@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -139,9 +140,25 @@ func (s *Session) PrivateKey(ctx context.Context) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	public, err := s.publicHalf(ctx, private)
+	if err != nil {
+		return nil, err
+	}
+	return &Key{session: s, public: public}, nil
+}
+
+// publicHalf is the public key of a private one: of the object itself, of the public key with its id, as with most modules, or
+// of the certificate with its id, as on many smart cards.
+func (s *Session) publicHalf(ctx context.Context, private *Object) (*ecdsa.PublicKey, error) {
 	half := private
-	if len(half.Point) == 0 && half.KeyType == keyTypeEC { // as with most modules: the public key is an object of its own
-		if half, err = s.find(ctx, Public, private.ID); err != nil {
+	if len(half.Point) == 0 && half.KeyType == keyTypeEC {
+		var err error
+		if half, err = s.find(ctx, Public, private.ID); errors.Is(err, ErrObject) {
+			if public := s.certified(ctx, private.ID); public != nil {
+				return public, nil
+			}
+		}
+		if err != nil {
 			return nil, fmt.Errorf("public half of the private key: %w", err)
 		}
 	}
@@ -149,7 +166,25 @@ func (s *Session) PrivateKey(ctx context.Context) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s, %s: %w", s.Describe(), s.uri.DescribeObject(), err)
 	}
-	return &Key{session: s, public: public}, nil
+	return public, nil
+}
+
+// certified is the public key of the one certificate with an id, or nil. Whether it is the private key's as well, the first
+// signature shows.
+func (s *Session) certified(ctx context.Context, id []byte) *ecdsa.PublicKey {
+	if len(id) == 0 {
+		return nil
+	}
+	answer, err := s.ask(ctx, Request{Op: OpCertificates, URI: s.uri, ID: id})
+	if err != nil || len(answer.Certificates) != 1 {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(answer.Certificates[0])
+	if err != nil {
+		return nil
+	}
+	public, _ := cert.PublicKey.(*ecdsa.PublicKey)
+	return public
 }
 
 // Certificates returns the certificates, in DER, that the URI names, without a login. There is at least one.

@@ -102,7 +102,7 @@ func (s *server) answer(r *pkcs11.Request) (*pkcs11.Response, error) {
 	case r.Op == pkcs11.OpFind && r.URI != nil:
 		return s.find(r)
 	case r.Op == pkcs11.OpCertificates && r.URI != nil:
-		return s.certificates(r.URI)
+		return s.certificates(r)
 	case r.Op == pkcs11.OpSign && s.hasPrivate:
 		return s.sign(r.Digest)
 	}
@@ -205,8 +205,16 @@ func (s *server) enter(user ulong, pin []byte) error {
 // classes are the values of CKA_CLASS.
 var classes = map[pkcs11.Class]ulong{pkcs11.Certificate: 1, pkcs11.Public: 2, pkcs11.Private: 3}
 
-// matching finds the objects of a class that have the URI's label and id.
-func (s *server) matching(class pkcs11.Class, label string, id []byte) ([]ulong, error) {
+// matching finds the objects of a class: those with the id that the request has, if it has one, and else those with the URI's
+// label and id.
+func (s *server) matching(class pkcs11.Class, r *pkcs11.Request) ([]ulong, error) {
+	if len(r.ID) > 0 {
+		return s.objects(class, "", r.ID)
+	}
+	return s.objects(class, r.URI.Object, r.URI.ID)
+}
+
+func (s *server) objects(class pkcs11.Class, label string, id []byte) ([]ulong, error) {
 	having := []attribute{{ckaClass, encoded(classes[class])}}
 	if label != "" {
 		having = append(having, attribute{ckaLabel, []byte(label)})
@@ -221,13 +229,9 @@ func (s *server) matching(class pkcs11.Class, label string, id []byte) ([]ulong,
 	return objects, nil
 }
 
-// find finds one object: by the id that the request has, if it has one, and else by the URI's label and id.
+// find finds one object.
 func (s *server) find(r *pkcs11.Request) (*pkcs11.Response, error) {
-	label, id := r.URI.Object, r.URI.ID
-	if len(r.ID) > 0 {
-		label, id = "", r.ID
-	}
-	objects, err := s.matching(r.Class, label, id)
+	objects, err := s.matching(r.Class, r)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +258,7 @@ func (s *server) noObject(class pkcs11.Class, objects []ulong) error {
 	message := fmt.Sprintf("%d objects of type %s match", len(objects), class)
 	if len(objects) == 0 {
 		message = fmt.Sprintf("no object of type %s matches", class)
-		objects, _ = s.matching(class, "", nil)
+		objects, _ = s.objects(class, "", nil)
 	}
 	var choices []string
 	for _, o := range objects[:min(len(objects), maxChoices)] {
@@ -267,8 +271,8 @@ func (s *server) noObject(class pkcs11.Class, objects []ulong) error {
 	return &pkcs11.Failure{Kind: pkcs11.KindObject, Message: message, Choices: choices}
 }
 
-func (s *server) certificates(u *pkcs11.URI) (*pkcs11.Response, error) {
-	objects, err := s.matching(pkcs11.Certificate, u.Object, u.ID)
+func (s *server) certificates(r *pkcs11.Request) (*pkcs11.Response, error) {
+	objects, err := s.matching(pkcs11.Certificate, r)
 	if err != nil {
 		return nil, err
 	}
