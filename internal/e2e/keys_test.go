@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -37,6 +38,23 @@ func TestKeyService(t *testing.T) {
 		env.Setenv("PLUGINS", plugins)
 		addEnv(env, serviceEnv(server)...)
 	})
+}
+
+// The programs that everybody installs have neither clouds' libraries in them nor what calls C; those are in programs of their own.
+func TestProgramsAreLean(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/git-model-sign", "./cmd/hf-model-verify")
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.Lines(string(out)) {
+		for _, heavy := range []string{"ebitengine/purego", "aws/aws-sdk-go", "cloud.google.com/", "Azure/azure-sdk", "hashicorp/vault"} {
+			if strings.Contains(pkg, heavy) {
+				t.Errorf("the programs have %s in them", strings.TrimSpace(pkg))
+			}
+		}
+	}
 }
 
 // keyService starts a key service with a key for each of the types that the session's document or script wants.
