@@ -13,7 +13,7 @@ import (
 )
 
 // Fetch reads the content of a file of the Hub. The size is what the Hub says
-// that it is now. An error that wraps [hub.ErrEntryNotFound] says that the file
+// that it is now, -1 where it does not say it. An error that wraps [hub.ErrEntryNotFound] says that the file
 // is not there.
 type Fetch func(ctx context.Context, path string) (content io.ReadCloser, size int64, err error)
 
@@ -57,11 +57,38 @@ func fetchListed(ctx context.Context, fetch Fetch, name string, size int64) (io.
 		return nil, fmt.Errorf("%w: %w", ErrListing, err)
 	case err != nil:
 		return nil, err
+	case found < 0:
+		return &exactly{body, size}, nil
 	case found != size:
 		body.Close()
 		return nil, fmt.Errorf("%w: listed with %d bytes, served with %d", ErrListing, size, found)
 	}
 	return body, nil
+}
+
+// exactly is a content whose size nobody said beforehand: it is an error that it ends
+// early, and before its last byte is handed out that it goes on.
+type exactly struct {
+	io.ReadCloser
+	left int64
+}
+
+func (e *exactly) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := e.ReadCloser.Read(p[:min(int64(len(p)), e.left)])
+	e.left -= int64(n)
+	switch {
+	case e.left == 0 && (err == nil || err == io.EOF):
+		if more, _ := io.ReadFull(e.ReadCloser, make([]byte, 1)); more > 0 {
+			return 0, fmt.Errorf("%w: it goes on after the bytes that are listed", ErrListing)
+		}
+		return n, nil
+	case err == io.EOF:
+		return n, fmt.Errorf("%w: it ends %d bytes before it is listed to", ErrListing, e.left)
+	}
+	return n, err
 }
 
 // fetches is how many files of the Hub are fetched at a time.

@@ -142,3 +142,26 @@ func TestOpenHubNames(t *testing.T) {
 		t.Errorf("files %v, problems %v", tr.Files, tr.Problems)
 	}
 }
+
+// A server that does not say how long a file is may be right, and has to be held to the listing all the same.
+func TestOpenHubUnsaidSize(t *testing.T) {
+	large := strings.Repeat("0123456789abcdef", maxLoaded/16+1)
+	fetch := func(_ context.Context, path string) (io.ReadCloser, int64, error) {
+		content := map[string]string{"right": "abc", "longer": "abcd", "shorter": "ab", "large": large, "larger": large + "x"}[path]
+		return io.NopCloser(strings.NewReader(content)), -1, nil
+	}
+	size := int64(len(large))
+	entries := []hub.Entry{{Path: "large", Size: size}, {Path: "larger", Size: size}, {Path: "longer", Size: 3}, {Path: "right", Size: 3}, {Path: "shorter", Size: 3}}
+	results, err := sums(t, OpenHub(t.Context(), "m", entries, fetch, Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range results {
+		if right := name == "right" || name == "large"; right != (r.Err == nil) || !right && !errors.Is(r.Err, ErrListing) {
+			t.Errorf("%s: %v", name, r.Err)
+		}
+	}
+	if len(results) != len(entries) {
+		t.Errorf("%d files hashed", len(results))
+	}
+}
