@@ -1,9 +1,11 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/git-model-sign/git-model-sign/internal/plain"
 )
@@ -37,6 +40,7 @@ const (
 	maxListing      = 128 << 20 // bytes of all its pages
 	maxPages        = 5_000
 	maxPath         = 4096 // bytes
+	maxAddress      = 8192 // bytes of the address of a page
 	maxPointerBytes = 1024 // as git-lfs reads
 )
 
@@ -91,7 +95,7 @@ func (c *Client) nextPage(a *answer) (*url.URL, error) {
 		return nil, err
 	}
 	u, err := a.url.Parse(link)
-	if err != nil {
+	if err != nil || len(link) > maxAddress {
 		return nil, errLink
 	}
 	if u = c.rebase(u); origin(u) != origin(c.base) || u.User != nil {
@@ -131,14 +135,29 @@ func (l *listing) add(page []byte) error {
 	if l.bytes += len(page); l.bytes > maxListing {
 		return fmt.Errorf("the listing is larger than %d bytes", maxListing)
 	}
-	var elements []listed
-	if err := json.Unmarshal(page, &elements); err != nil {
-		return fmt.Errorf("no valid JSON: %w", jsonError(err))
+	invalid := func(err error) error { return fmt.Errorf("no valid JSON: %w", jsonError(err)) }
+	d := jsontext.NewDecoder(bytes.NewReader(page))
+	if kind := d.PeekKind(); kind != '[' && kind != 0 {
+		return invalid(errors.New("expected an array"))
 	}
-	for _, e := range elements {
+	if _, err := d.ReadToken(); err != nil {
+		return invalid(err)
+	}
+	// One by one: of two bytes of JSON there can be a hundred in memory.
+	for d.PeekKind() != ']' {
+		var e listed
+		if err := json.UnmarshalDecode(d, &e); err != nil {
+			return invalid(err)
+		}
 		if err := l.addElement(&e); err != nil {
 			return fmt.Errorf("%s: %w", plain.Quote(e.Path), err)
 		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return invalid(err)
+	}
+	if _, err := d.ReadToken(); err != io.EOF {
+		return invalid(errors.New("something follows the array"))
 	}
 	return nil
 }

@@ -128,6 +128,9 @@ func TestListRefusesElements(t *testing.T) {
 		{"member twice", page(`{"type":"file","path":"a","path":"b","size":1,"oid":"` + blob + `"}`), "no valid JSON"},
 		{"no UTF-8", page("{\"type\":\"file\",\"path\":\"a\xff\",\"size\":1,\"oid\":\"" + blob + "\"}"), "no valid JSON"},
 		{"no list", `{"error":"hunter"}`, "no valid JSON"},
+		{"nothing", "", "no valid JSON"},
+		{"null", "null", "no valid JSON"},
+		{"the first of many", "[" + strings.Repeat("{},", 100) + "}", "between 1 and 4096 bytes"}, // no more is read
 		{"cut off", `[` + element("a", "") + `,`, "no valid JSON"},
 		{"more behind it", page() + page(), "no valid JSON"},
 	} {
@@ -164,6 +167,7 @@ func TestListRefusesPages(t *testing.T) {
 		{"redirect to another host", next("?cursor=2"), reply(307, "", "Location", evil), hub.ErrRedirect, "only asked at", 2},
 		{"link that is none", []string{"Link", "rel=next"}, nil, nil, "cannot be parsed", 1},
 		{"link that is no address", next("%zz"), nil, nil, "cannot be parsed", 1},
+		{"link without an end", next("?cursor=" + strings.Repeat("2", 8192)), nil, nil, "cannot be parsed", 1},
 		{"two next links", append(next("?cursor=2"), next("?cursor=3")...), nil, nil, "several next pages", 1},
 		{"gone in between", next("?cursor=2"), reply(404, "", "X-Error-Code", "RevisionNotFound"), hub.ErrRevisionNotFound, "", 2},
 	} {
