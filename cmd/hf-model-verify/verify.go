@@ -25,13 +25,13 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 	if len(args) != 1 {
 		return ui.Usage(listsOptions, "expected one repository id or path, found %d arguments", len(args))
 	}
+	if o.download == "" && o.flags.Changed("download") {
+		return ui.Usage("it names a folder, or is \"cache\"", "--download is empty")
+	}
 	p, err := walk.LocateModel(ctx, args[0], walk.ModelOptions{Signature: o.signature, Environment: env, Cached: o.cached,
-		Type: o.repoType, Revision: o.revision, Client: o.client(env, t)})
+		Type: o.repoType, Revision: o.revision, Client: o.client(env, t), Fetch: o.download != ""})
 	if err != nil {
 		return err
-	}
-	if _, there := p.OnHub(); o.download != "" && !there {
-		return ui.Usage("give the id of a repository on the Hub, and no --cached", "--download: %s is here already", ui.Quote(args[0]))
 	}
 	config, err := cli.LoadConfigAt(ctx, p)
 	if err != nil {

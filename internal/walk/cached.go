@@ -28,6 +28,8 @@ type ModelOptions struct {
 	// Type and Revision say which repository is meant and which revision of it, as
 	// the user calls them; "" is a model, and main, unless the name says otherwise.
 	Type, Revision string
+	// Fetch says that the model is to be downloaded, so that it has to be one on the Hub.
+	Fetch bool
 }
 
 // LocateModel finds out what the users of Hugging Face's clients call a model: a
@@ -36,6 +38,9 @@ type ModelOptions struct {
 func LocateModel(ctx context.Context, name string, o ModelOptions) (*Place, error) {
 	var s *hub.Snapshot
 	if o.isPath(name) {
+		if err := o.checkPath(name); err != nil {
+			return nil, err
+		}
 		var err error
 		s, err = hub.SnapshotOf(o.Environment.Cache, name)
 		if err != nil {
@@ -45,6 +50,12 @@ func LocateModel(ctx context.Context, name string, o ModelOptions) (*Place, erro
 		n, err := parseName(name, o)
 		if err != nil {
 			return nil, err
+		}
+		switch {
+		case o.Fetch && o.Cached:
+			return nil, ui.Usage("leave out one of them", "--download is for repositories on the Hub, and --cached for the local cache")
+		case o.Fetch && o.Client == nil:
+			return nil, ui.Usage("", "--download: %w", hub.ErrOffline)
 		}
 		if o.Client != nil && !o.Cached {
 			return LocateHub(ctx, o.Client, n.Repo, n.Revision, o.Signature)
@@ -70,6 +81,24 @@ func LocateModel(ctx context.Context, name string, o ModelOptions) (*Place, erro
 func (o ModelOptions) isPath(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil && !o.Cached
+}
+
+// checkPath refuses for a path what is said of a repository: somebody who says it
+// means one, and would take the verdict for that one's.
+func (o ModelOptions) checkPath(name string) error {
+	hint := ""
+	if hub.IsRepoID(name) {
+		hint = "hf://" + name + " names the repository on the Hub, --cached the one in the local cache"
+	}
+	switch {
+	case o.Type != "":
+		return ui.Usage(hint, "--repo-type is for repositories, and %s is a path here", ui.Quote(name))
+	case o.Revision != "":
+		return ui.Usage(hint, "--revision is for repositories, and %s is a path here", ui.Quote(name))
+	case o.Fetch:
+		return ui.Usage(hint, "--download is for repositories on the Hub, and %s is here already", ui.Quote(name))
+	}
+	return nil
 }
 
 // parseName is the repository and the revision that are meant by a name that is no

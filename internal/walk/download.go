@@ -12,6 +12,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/download"
 	"github.com/git-model-sign/git-model-sign/internal/hub"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/tree"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -19,7 +20,8 @@ import (
 // wrong so far: what is signed, with the signatures, and with
 // Check.IgnoreUnsigned what is not signed too. Each file appears at the
 // destination only once its bytes have proved to be what was signed, or else
-// listed. p is of [LocateHub].
+// listed. What is not signed and lay at the destination before stays there, and is a
+// failure. p is of [LocateHub].
 func Download(ctx context.Context, p *Place, to Destination, o VerifyOptions) *ui.Verdict {
 	v := newVerdict(p)
 	v.Err = downloadInto(ctx, v, p, to, o)
@@ -65,6 +67,9 @@ func downloadInto(ctx context.Context, v *ui.Verdict, p *Place, to Destination, 
 		return downloadError(p.remote.revision.Repo, to, err)
 	}
 	tell(v.Report, results)
+	if err := strangers(ctx, v, files, p, folder, to, o); err != nil {
+		return err
+	}
 	if len(v.Report.Failures()) == 0 {
 		v.Hub.Downloaded = folder
 	}
@@ -96,9 +101,7 @@ func (r *remote) wanted(ctx context.Context, m *oms.Manifest, p *Place, o Verify
 				f.Want[0].End = e.Size
 			}
 		case isSignature:
-			if f.Content, err = r.read(ctx, e.Path); err != nil {
-				return nil, hubError(r.revision.Repo, err)
-			}
+			f.Content = r.signatures[e.Path]
 		case !o.Check.IgnoreUnsigned && !emptyInShards(m, e), oms.IsIgnored(e.Path, o.Ignore):
 			continue
 		}
@@ -157,6 +160,45 @@ func tell(report *check.Report, results []download.Result) {
 			report.Files = append(report.Files, check.File{Path: res.Path, Status: check.Changed, Detail: res.Err.Error()})
 		}
 	}
+}
+
+// strangers reports what lies where the model was downloaded to and is no part of
+// it: it was there before, and whoever loads the model may load it too.
+func strangers(ctx context.Context, v *ui.Verdict, files []download.File, p *Place, folder string, to Destination, o VerifyOptions) error {
+	if o.Check.IgnoreUnsigned || len(files) == 0 {
+		return nil
+	}
+	options := tree.Options{Ignore: slices.Concat(v.Manifest.Serialization.IgnorePaths, o.Ignore)}
+	if to.Folder != "" {
+		options.Ignore = append(options.Ignore, hub.LocalFolder)
+	} else {
+		s, err := hub.FindSnapshot(to.Environment.Cache, p.remote.revision.Repo, p.Commit)
+		if err != nil {
+			return snapshotError(err, "")
+		}
+		options.Follows = s.Follows
+	}
+	t, err := tree.OpenFolder(ctx, folder, options)
+	if err != nil {
+		return ui.Trouble("", "looking at what was downloaded: %w", err)
+	}
+	defer t.Close()
+	ours := make(map[string]bool, len(files))
+	for _, f := range files {
+		ours[f.Path] = true
+	}
+	report := func(name string, status check.Status) {
+		if !ours[name] {
+			v.Report.Files = append(v.Report.Files, check.File{Path: name, Status: status, Detail: "it was there before"})
+		}
+	}
+	for _, f := range t.Files {
+		report(f.Path, check.Extra)
+	}
+	for _, problem := range t.Problems {
+		report(problem.Path, check.Refused)
+	}
+	return nil
 }
 
 // downloadError gives an error of downloading its exit code, and says what to do.

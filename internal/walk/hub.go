@@ -22,13 +22,17 @@ type remote struct {
 	client   *hub.Client
 	revision hub.Revision
 	entries  []hub.Entry // sorted by path
+	// signatures are the contents of the signature and of its siblings, as they were
+	// when they were looked at: asked once more, the Hub may send something else.
+	signatures map[string][]byte
+	beside     []string // the siblings, once they are known
 }
 
 // LocateHub asks the Hub what a repository holds at a revision. An empty
 // signature means model.sig in it, or else its one *.oms.sig; another is a file
 // here.
 func LocateHub(ctx context.Context, client *hub.Client, repo hub.Repo, revision, signature string) (*Place, error) {
-	r := &remote{client: client}
+	r := &remote{client: client, signatures: make(map[string][]byte)}
 	var err error
 	if r.revision, err = client.Resolve(ctx, repo, revision); err != nil {
 		return nil, hubError(repo, err)
@@ -78,9 +82,11 @@ func (r *remote) entry(name string) (hub.Entry, bool) {
 	return r.entries[i], true
 }
 
-// read fetches a file that may be as large as a signature. One that is not
-// listed is fs.ErrNotExist, wrapped.
+// read fetches a signature, once. One that is not listed is fs.ErrNotExist, wrapped.
 func (r *remote) read(ctx context.Context, name string) ([]byte, error) {
+	if raw, known := r.signatures[name]; known {
+		return raw, nil
+	}
 	e, found := r.entry(name)
 	if !found {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
@@ -97,7 +103,11 @@ func (r *remote) read(ctx context.Context, name string) ([]byte, error) {
 	if err == nil && len(raw) > oms.MaxBundleSize {
 		err = &fs.PathError{Op: "read", Path: name, Err: bounded.ErrTooLarge}
 	}
-	return raw, err
+	if err != nil {
+		return nil, err
+	}
+	r.signatures[name] = raw
+	return raw, nil
 }
 
 // fetch opens a file of the revision.
@@ -114,24 +124,42 @@ func (r *remote) open(ctx context.Context, o tree.Options) *tree.Tree {
 	return tree.OpenHub(ctx, r.revision.Repo.String(), r.entries, r.fetch, o)
 }
 
-// siblings is [Place.siblings] on the Hub.
+// The most that is read of what is called as a signature beside the one that is
+// believed: whoever lists files can list any number of them.
+const (
+	maxSiblings     = 64
+	maxSiblingBytes = oms.MaxBundleSize // by the listing, in all
+)
+
+// siblings is [Place.siblings] on the Hub. What is there beyond the bounds is
+// compared as any other file.
 func (r *remote) siblings(ctx context.Context, signature string) ([]string, error) {
-	var names []string
+	if r.beside != nil {
+		return r.beside, nil
+	}
+	names, read, left := []string{}, 0, int64(maxSiblingBytes)
 	for _, e := range r.entries {
 		if strings.Contains(e.Path, "/") || e.Path == signature || !isSignatureName(e.Path) {
 			continue
 		}
+		if read++; read > maxSiblings || e.Size > left {
+			continue
+		}
+		left -= e.Size
 		raw, err := r.read(ctx, e.Path)
 		switch {
 		case errors.Is(err, bounded.ErrTooLarge):
-			continue // it is compared as any other file
+			continue
 		case err != nil:
 			return nil, hubError(r.revision.Repo, err)
 		}
-		if _, err := oms.ParseBundle(raw); err == nil {
+		if _, err := oms.ParseBundle(raw); err == nil && int64(len(raw)) == e.Size {
 			names = append(names, e.Path)
+		} else {
+			delete(r.signatures, e.Path)
 		}
 	}
+	r.beside = names
 	return names, nil
 }
 
