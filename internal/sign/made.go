@@ -5,12 +5,8 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
-	"encoding/base64"
-	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
-	"github.com/sigstore/sigstore/pkg/oauthflow"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
@@ -44,9 +40,9 @@ func (c *Certificate) Made(_ context.Context, b *oms.Bundle) bool {
 }
 
 // Made says whether the bundle was signed by the identity that the token names,
-// as the instance's own trusted root has it. Where the provider's name in the
-// certificate is another than in the token, as with federated providers, the
-// answer is no: signing again is never wrong.
+// as the instance's own trusted root has it; to know that, somebody may have to
+// sign in. Where the certificate's names follow from the token by rules of the
+// instance's own, the answer is no: signing again is never wrong.
 func (s *Sigstore) Made(ctx context.Context, b *oms.Bundle) bool {
 	if b.Material != oms.MaterialSigstore {
 		return false
@@ -59,7 +55,11 @@ func (s *Sigstore) Made(ctx context.Context, b *oms.Bundle) bool {
 	if err != nil {
 		return false
 	}
-	identity, issuer := claimed(s.token)
+	token, err := s.identify(ctx)
+	if err != nil {
+		return false // and signing will say so
+	}
+	identity, issuer := token.Certificate()
 	if identity == "" || summary.SubjectAlternativeName != identity || summary.Issuer != issuer {
 		return false
 	}
@@ -69,27 +69,4 @@ func (s *Sigstore) Made(ctx context.Context, b *oms.Bundle) bool {
 	}
 	_, err = verifier.Verify(ctx, b)
 	return err == nil
-}
-
-// claimed is whom a token that checkToken accepted names, and who says so; both
-// are empty where that cannot be told.
-func claimed(token string) (identity, issuer string) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return "", ""
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return "", ""
-	}
-	var claims struct {
-		Issuer string `json:"iss"`
-	}
-	if json.Unmarshal(payload, &claims) != nil {
-		return "", ""
-	}
-	if identity, err = oauthflow.SubjectFromUnverifiedToken(payload); err != nil {
-		return "", ""
-	}
-	return identity, claims.Issuer
 }

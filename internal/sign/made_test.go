@@ -46,8 +46,8 @@ func TestMade(t *testing.T) {
 		return c
 	}
 	newIdentity := func(identity, issuer string) *Sigstore {
-		claims := fmt.Sprintf(`{"iss":%q,"sub":"1","email":%q,"email_verified":true,"exp":%d}`, issuer, identity, time.Now().Add(time.Hour).Unix())
-		return newSigstore(t, SigstoreOptions{Token: token(claims), TrustedRoot: instance.TrustedRoot(t, false)}).at(instance.Signer(t, identity, issuer))
+		claims := fmt.Sprintf(`{"iss":%q,"aud":"sigstore","sub":"1","email":%q,"email_verified":true,"exp":%d}`, issuer, identity, time.Now().Add(time.Hour).Unix())
+		return newSigstore(t, SigstoreOptions{Token: given(token(claims)), TrustedRoot: instance.TrustedRoot(t, false)}).at(instance.Signer(t, identity, issuer))
 	}
 	key := newKey()
 	makers := []maker{

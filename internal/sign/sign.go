@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/git-model-sign/git-model-sign/internal/idtoken"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 )
@@ -48,7 +49,7 @@ var (
 	ErrMismatch = errors.New("signing certificate does not belong to the private key")
 
 	// ErrToken: the identity token can not be used.
-	ErrToken = errors.New("identity token can not be used")
+	ErrToken = idtoken.ErrToken
 	// ErrConfig: the trust configuration can not be used.
 	ErrConfig = sigstore.ErrConfig
 	// ErrService: one of the Sigstore instance's services failed; the error is a *ServiceError.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
@@ -19,6 +18,7 @@ import (
 	sigverify "github.com/sigstore/sigstore-go/pkg/verify"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/git-model-sign/git-model-sign/internal/idtoken"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
 	"github.com/git-model-sign/git-model-sign/internal/sigstore"
@@ -28,8 +28,14 @@ import (
 // SigstoreOptions say who signs, by which Sigstore instance. Without TrustConfig and TrustedRoot it is the public one, or
 // with Staging the staging one, whose configuration is then fetched by TUF when something is signed.
 type SigstoreOptions struct {
-	// Token is an OpenID Connect identity token for the audience that the instance expects, usually "sigstore".
-	Token string
+	// Token gets an OpenID Connect identity token for Audience. It is called at most once, when everything else that can fail has
+	// been done, because a token lives for minutes, and somebody may have to sign in for it.
+	Token func(context.Context) (string, error)
+	// Audience is whom the instance wants tokens to be for; "sigstore" if empty.
+	Audience string
+	// Announce, if there is one, is told whom the signature will name, before any service hears of it; and again should the
+	// certificate then name another, before the signature is logged.
+	Announce func(identity, issuer string)
 	// TrustConfig is a ClientTrustConfig; TrustedRoot and SigningConfig are its two parts as files of their own.
 	TrustConfig                []byte
 	TrustedRoot, SigningConfig []byte
@@ -40,24 +46,33 @@ type SigstoreOptions struct {
 	UserAgent string
 }
 
+// DefaultAudience is whom tokens are for at the public instance, and at others that have no reason to differ.
+const DefaultAudience = "sigstore"
+
 // Sigstore signs with a key that exists for one signature only, certified by a Sigstore instance for the identity that a
 // token proves. The signature is made public in the instance's transparency log. Make it with NewSigstore.
 type Sigstore struct {
-	token    string
+	options  SigstoreOptions
 	instance *sigstore.Instance
 	signer   *verify.Signer // of the last signature
+
+	token    *idtoken.Token // once it has been got
+	tokenErr error          // or why it has not
 
 	now     func() time.Time
 	newKey  func() (sign.Keypair, error)
 	connect func(context.Context) (*services, error)
 }
 
-// NewSigstore checks the token's form and the configuration. It does not use the network.
+// NewSigstore checks the configuration. It does not use the network.
 func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
-	s := &Sigstore{token: strings.TrimSpace(o.Token), now: time.Now}
-	if err := checkToken(s.token, s.now()); err != nil {
-		return nil, err
+	if o.Token == nil {
+		return nil, fmt.Errorf("%w: there is none", ErrToken)
 	}
+	if o.Audience == "" {
+		o.Audience = DefaultAudience
+	}
+	s := &Sigstore{options: o, now: time.Now}
 	var err error
 	s.instance, err = sigstore.Open(sigstore.Options{
 		TrustConfig: o.TrustConfig, TrustedRoot: o.TrustedRoot, SigningConfig: o.SigningConfig,
@@ -80,6 +95,51 @@ func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
 	return s, nil
 }
 
+// Prepare fetches what signing needs to know of the instance, so that no model is hashed for an hour before it turns out that
+// the instance cannot be used. It returns the URL of the issuer at which people sign in for the instance, as its signing config
+// has it; "" if that names none.
+func (s *Sigstore) Prepare(ctx context.Context) (issuer string, err error) {
+	if _, err := s.instance.TrustedRoot(ctx); err != nil {
+		return "", err
+	}
+	config, err := s.instance.SigningConfig(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(config.OIDCProviderURLs()) == 0 {
+		return "", nil
+	}
+	provider, err := root.SelectService(config.OIDCProviderURLs(), []uint32{1}, s.now())
+	if err != nil {
+		return "", configError("no issuer of identity tokens that can be used: %s", err)
+	}
+	return provider.URL, nil
+}
+
+// Instance names the instance for people.
+func (s *Sigstore) Instance() string { return s.instance.String() }
+
+// identify gets the token, the first time, and checks it, every time: hashing a model takes time.
+func (s *Sigstore) identify(ctx context.Context) (*idtoken.Token, error) {
+	if s.token == nil && s.tokenErr == nil {
+		raw, err := s.options.Token(ctx)
+		if err == nil {
+			s.token, err = idtoken.Parse(raw)
+		}
+		s.tokenErr = err
+	}
+	if s.tokenErr != nil {
+		return nil, s.tokenErr
+	}
+	return s.token, s.token.Check(s.options.Audience, s.now())
+}
+
+func (s *Sigstore) announce(identity, issuer string) {
+	if s.options.Announce != nil {
+		s.options.Announce(identity, issuer)
+	}
+}
+
 // Describe names the identity and its provider as the last signature's certificate does; before Sign they are not known.
 func (s *Sigstore) Describe() string {
 	if s.signer == nil {
@@ -91,9 +151,6 @@ func (s *Sigstore) Describe() string {
 // Sign has the identity certified, signs, has the signature timestamped and logged, and verifies the bundle by the
 // instance's trusted root. Nothing is logged unless the certificate is one that the trusted root knows. Nothing is tried twice.
 func (s *Sigstore) Sign(ctx context.Context, payload []byte) ([]byte, error) {
-	if err := checkToken(s.token, s.now()); err != nil {
-		return nil, err // again, because hashing a model takes time
-	}
 	trusted, err := s.instance.TrustedRoot(ctx)
 	if err != nil {
 		return nil, err
@@ -111,9 +168,18 @@ func (s *Sigstore) Sign(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
+	token, err := s.identify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	identity, issuer := token.Certificate()
+	s.announce(identity, issuer)
 	leaf, err := s.certify(ctx, at, key, trusted)
 	if err != nil {
 		return nil, err
+	}
+	if summary, err := certificate.SummarizeCertificate(leaf); err == nil && (summary.SubjectAlternativeName != identity || summary.Issuer != issuer) {
+		s.announce(summary.SubjectAlternativeName, summary.Issuer)
 	}
 	b := &protobundle.Bundle{MediaType: oms.BundleMediaType, VerificationMaterial: &protobundle.VerificationMaterial{
 		Content: &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: leaf.Raw}},
@@ -127,20 +193,20 @@ func (s *Sigstore) Sign(ctx context.Context, payload []byte) ([]byte, error) {
 
 // certify gets the certificate for the token's identity and the key, and checks that it is what was asked for.
 func (s *Sigstore) certify(ctx context.Context, at *services, key sign.Keypair, trusted *root.TrustedRoot) (*x509.Certificate, error) {
-	der, err := at.authority.client.GetCertificate(ctx, key, &sign.CertificateProviderOptions{IDToken: s.token})
+	der, err := at.authority.client.GetCertificate(ctx, key, &sign.CertificateProviderOptions{IDToken: s.token.Raw()})
 	if err != nil {
-		return nil, at.authority.failed(err, s.token)
+		return nil, at.authority.failed(err, s.token.Raw())
 	}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, at.authority.failed(fmt.Errorf("it answered with a certificate that is not well formed: %w", err), s.token)
+		return nil, at.authority.failed(fmt.Errorf("it answered with a certificate that is not well formed: %w", err), s.token.Raw())
 	}
 	public, ok := leaf.PublicKey.(*ecdsa.PublicKey)
 	if !ok || !public.Equal(key.GetPublicKey()) {
-		return nil, at.authority.failed(errors.New("it answered with a certificate for another key"), s.token)
+		return nil, at.authority.failed(errors.New("it answered with a certificate for another key"), s.token.Raw())
 	}
 	if _, err := sigverify.VerifyLeafCertificate(leaf.NotBefore, leaf, trusted); err != nil {
-		return nil, at.authority.failed(fmt.Errorf("it answered with a certificate issued by %s, which the trusted root does not know", plain.Name(leaf.Issuer.String())), s.token)
+		return nil, at.authority.failed(fmt.Errorf("it answered with a certificate issued by %s, which the trusted root does not know", plain.Name(leaf.Issuer.String())), s.token.Raw())
 	}
 	return leaf, nil
 }
@@ -151,11 +217,11 @@ func (s *Sigstore) publish(ctx context.Context, at *services, trusted *root.Trus
 	for _, authority := range at.timestamps {
 		stamp, err := authority.client.GetTimestamp(ctx, signature)
 		if err != nil {
-			return authority.failed(err, s.token)
+			return authority.failed(err, s.token.Raw())
 		}
 		known := func(a root.TimestampingAuthority) bool { _, err := a.Verify(stamp, signature); return err == nil }
 		if !slices.ContainsFunc(trusted.TimestampingAuthorities(), known) {
-			return authority.failed(errors.New("it answered with a timestamp that the trusted root does not know, or for something else"), s.token)
+			return authority.failed(errors.New("it answered with a timestamp that the trusted root does not know, or for something else"), s.token.Raw())
 		}
 		if material.TimestampVerificationData == nil {
 			material.TimestampVerificationData = new(protobundle.TimestampVerificationData)
@@ -166,7 +232,7 @@ func (s *Sigstore) publish(ctx context.Context, at *services, trusted *root.Trus
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})
 	for _, log := range at.logs {
 		if err := log.client.GetTransparencyLogEntry(ctx, certPEM, b); err != nil {
-			return log.failed(err, s.token)
+			return log.failed(err, s.token.Raw())
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package sign
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,10 +48,26 @@ func (s *Sigstore) at(v *verifytest.Signer) *Sigstore {
 	return s
 }
 
+// token makes an unsigned token with the claims.
+func token(claims string) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(`{"alg":"none"}`)) + "." + enc([]byte(claims)) + "." + enc([]byte("signature"))
+}
+
+// validToken makes a token that passes for an hour.
+func validToken() string {
+	return token(fmt.Sprintf(`{"iss":%q,"aud":"sigstore","sub":"1","email":%q,"email_verified":true,"exp":%d}`, issuer, alice, time.Now().Add(time.Hour).Unix()))
+}
+
+// given is where a token comes from that is there already.
+func given(token string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return token, nil }
+}
+
 func newSigstore(t *testing.T, o SigstoreOptions) *Sigstore {
 	t.Helper()
-	if o.Token == "" {
-		o.Token = validToken()
+	if o.Token == nil {
+		o.Token = given(validToken())
 	}
 	if o.SigningConfig == nil {
 		o.SigningConfig = signingConfig(`"caUrls":[]`)
@@ -65,7 +82,7 @@ func newSigstore(t *testing.T, o SigstoreOptions) *Sigstore {
 func TestSigstore(t *testing.T) {
 	instance := verifytest.NewInstance(t)
 	root := instance.TrustedRoot(t, false)
-	s := newSigstore(t, SigstoreOptions{TrustedRoot: root, Token: validToken() + "\n"}).at(instance.Signer(t, alice, issuer))
+	s := newSigstore(t, SigstoreOptions{TrustedRoot: root, Token: given(validToken() + "\n")}).at(instance.Signer(t, alice, issuer))
 	if got := s.Describe(); got != "a Sigstore identity" || s.signer != nil {
 		t.Errorf("before anything is signed the signer is %q", got)
 	}
@@ -160,7 +177,7 @@ func TestSigstoreFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := &changed{Signer: instance.Signer(t, alice, issuer)}
 			c.change(v)
-			s := newSigstore(t, SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false), Token: secret}).at(v.Signer)
+			s := newSigstore(t, SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false), Token: given(secret)}).at(v.Signer)
 			s.connect = func(context.Context) (*services, error) {
 				return &services{
 					authority:  endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
@@ -201,10 +218,10 @@ func TestNewSigstoreRefused(t *testing.T) {
 		want error
 	}{
 		"no token":            {SigstoreOptions{TrustedRoot: root}, ErrToken},
-		"damaged root":        {SigstoreOptions{Token: validToken(), TrustedRoot: []byte("{}")}, ErrConfig},
-		"root and staging":    {SigstoreOptions{Token: validToken(), TrustedRoot: root, Staging: true}, ErrConfig},
-		"signing config only": {SigstoreOptions{Token: validToken(), SigningConfig: signingConfig(`"caUrls":[]`)}, ErrConfig},
-		"trusted root only":   {SigstoreOptions{Token: validToken(), TrustedRoot: root}, ErrConfig},
+		"damaged root":        {SigstoreOptions{Token: given(validToken()), TrustedRoot: []byte("{}")}, ErrConfig},
+		"root and staging":    {SigstoreOptions{Token: given(validToken()), TrustedRoot: root, Staging: true}, ErrConfig},
+		"signing config only": {SigstoreOptions{Token: given(validToken()), SigningConfig: signingConfig(`"caUrls":[]`)}, ErrConfig},
+		"trusted root only":   {SigstoreOptions{Token: given(validToken()), TrustedRoot: root}, ErrConfig},
 	} {
 		if _, err := NewSigstore(c.o); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

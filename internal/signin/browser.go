@@ -1,0 +1,131 @@
+package signin
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// callback is the path at which the browser comes back; Sigstore's issuers know it for every port.
+const callback = "/auth/callback"
+
+// page is what the browser shows in the end. It holds nothing that came from outside.
+const page = `<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>git model-sign</title></head>
+<body><p>%s</p></body></html>
+`
+
+// an answer is what the browser came back with.
+type answer struct {
+	code string
+	err  error
+}
+
+// byBrowser opens a browser, and waits at a port of this machine for it to come back (RFC 8252, section 7.3).
+func (f *flow) byBrowser(ctx context.Context, open func(string) error) (string, error) {
+	listeners, port, err := listen()
+	if err != nil {
+		return "", f.failed(fmt.Errorf("waiting for the browser at a port of this machine: %w", err))
+	}
+	a := f.begin("http://localhost:" + port + callback)
+	answers := make(chan answer, 1)
+	server := &http.Server{Handler: f.answers(a.state, "localhost:"+port, answers), ReadHeaderTimeout: 10 * time.Second}
+	for _, l := range listeners {
+		go server.Serve(l)
+	}
+	defer server.Close()
+	f.People.Browse(a.url, open(a.url) == nil)
+	timeout := time.NewTimer(f.wait)
+	defer timeout.Stop()
+	select {
+	case got := <-answers:
+		// The page is on its way to the browser still.
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = server.Shutdown(end)
+		if got.err != nil {
+			return "", f.failed(got.err)
+		}
+		return f.finish(ctx, a, got.code)
+	case <-timeout.C:
+		return "", f.failed(fmt.Errorf("%w for %s", ErrTimeout, f.wait))
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// listen opens a port that nobody but this machine reaches, on both of its loopback addresses if it has two, since either may be localhost.
+func listen() (listeners []net.Listener, port string, err error) {
+	four, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		six, err := net.Listen("tcp6", "[::1]:0")
+		if err != nil {
+			return nil, "", err
+		}
+		return []net.Listener{six}, portOf(six), nil
+	}
+	listeners, port = []net.Listener{four}, portOf(four)
+	if six, err := net.Listen("tcp6", "[::1]:"+port); err == nil {
+		listeners = append(listeners, six)
+	}
+	return listeners, port, nil
+}
+
+func portOf(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
+
+// answers takes the first answer that comes back to this sign-in.
+func (f *flow) answers(state, host string, out chan<- answer) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+callback, func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		got := answer{code: query.Get("code")}
+		switch {
+		case r.Host != host || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(state)) != 1:
+			got = answer{err: fmt.Errorf("%w: the state in it is another", ErrState)}
+		case query.Get("error") != "":
+			got = answer{err: &oauth2.RetrieveError{ErrorCode: query.Get("error"), ErrorDescription: query.Get("error_description")}}
+		case got.code == "":
+			got = answer{err: errors.New("the browser came back without a code")}
+		}
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", "default-src 'none'")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Referrer-Policy", "no-referrer") // the code is in the address
+		text := "You are signed in. Close this page and go back to the terminal."
+		if got.err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			text = "You are not signed in. The terminal says why."
+		}
+		fmt.Fprintf(w, page, text)
+		select {
+		case out <- got:
+		default: // only the first counts
+		}
+	})
+	return mux
+}
+
+// byPasting has somebody sign in with any browser and copy the code over.
+func (f *flow) byPasting(ctx context.Context) (string, error) {
+	a := f.begin(outOfBand)
+	ctx, cancel := context.WithTimeoutCause(ctx, f.wait, ErrTimeout)
+	defer cancel()
+	code, err := f.People.Paste(ctx, a.url)
+	switch {
+	case errors.Is(context.Cause(ctx), ErrTimeout):
+		return "", f.failed(fmt.Errorf("%w for %s", ErrTimeout, f.wait))
+	case err != nil:
+		return "", f.failed(err)
+	case code == "":
+		return "", f.failed(fmt.Errorf("%w: no code was given", ErrRefused))
+	}
+	return f.finish(ctx, a, code)
+}

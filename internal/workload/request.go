@@ -1,0 +1,134 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/git-model-sign/git-model-sign/internal/plain"
+)
+
+const (
+	// maxAnswer is the largest answer that is read, in bytes.
+	maxAnswer = 1 << 20
+	// requestTimeout is how long one request may take.
+	requestTimeout = 20 * time.Second
+	// tries is how often something is asked for that could not be had; to get a token leaves no trace.
+	tries = 3
+)
+
+// statusError is an answer that is no token.
+type statusError struct {
+	code int
+	text string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// request is how something is asked for. It is made anew for each try.
+type request struct {
+	make func(context.Context) (*http.Request, error)
+	// secret is what stands in the request and is never repeated.
+	secret string
+	// direct leaves proxies out: a metadata server is on this very machine.
+	direct bool
+}
+
+// ask sends a request, again if that may help, and returns the answer.
+func (e Environment) ask(ctx context.Context, r request) ([]byte, error) {
+	pause := e.Pause
+	if pause == 0 {
+		pause = time.Second
+	}
+	for try := 1; ; try++ {
+		body, err := r.send(ctx)
+		if err == nil {
+			return body, nil
+		}
+		var status *statusError
+		if final := errors.As(err, &status) && status.code < 500 && status.code != http.StatusTooManyRequests; final || try == tries {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause * time.Duration(try)):
+		}
+	}
+}
+
+// askToken is ask for an answer in JSON that has a token as its member.
+func (e Environment) askToken(ctx context.Context, r request, member string) (string, error) {
+	body, err := e.ask(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	var answer map[string]jsontext.Value
+	if json.Unmarshal(body, &answer) != nil {
+		return "", errors.New("the answer is not JSON of the expected form")
+	}
+	var token string
+	if json.Unmarshal(answer[member], &token) != nil || token == "" {
+		return "", fmt.Errorf("%w in the answer", ErrNoToken)
+	}
+	return token, nil
+}
+
+func (r request) send(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	made, err := r.make(ctx)
+	if err != nil {
+		return nil, err
+	}
+	address := made.URL.Scheme + "://" + made.URL.Host + made.URL.Path
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if r.direct {
+		client.Transport = &http.Transport{DisableKeepAlives: true}
+	}
+	a, err := client.Do(made)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // it repeats the URL with its query
+		}
+		return nil, fmt.Errorf("asking %s: %w", plain.Line(address), err)
+	}
+	defer a.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(a.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading the answer of %s: %w", plain.Line(address), err)
+	case len(body) > maxAnswer:
+		return nil, fmt.Errorf("the answer of %s has more than %d bytes", plain.Line(address), maxAnswer)
+	case a.StatusCode != http.StatusOK:
+		text := string(body)
+		if r.secret != "" {
+			text = strings.ReplaceAll(text, r.secret, "(secret)")
+		}
+		return nil, &statusError{a.StatusCode, fmt.Sprintf("%s answered %s: %s", plain.Line(address), plain.Line(a.Status), plain.Line(text))}
+	}
+	return body, nil
+}
+
+// confidential parses a URL that a secret is sent to: https, or a server on this machine.
+func confidential(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("its address is not a URL")
+	}
+	local := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
+	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && local) {
+		return nil, fmt.Errorf("its address %s is not https", plain.Quote(u.Scheme+"://"+u.Host))
+	}
+	return u, nil
+}
