@@ -221,13 +221,13 @@ func (c *Config) Get(name string) []string { return c.values[name] }
 // pathKeys are the keys, as git config lists them, whose values are files.
 var pathKeys = map[string]bool{
 	"privatekey": true, "signingcertificate": true, "certificatechain": true, "publickey": true,
-	"trustconfig": true, "trustedroot": true, "knownsigners": true,
+	"trustconfig": true, "trustedroot": true, "knownsigners": true, "identitytokenfile": true, "clientsecretfile": true,
 }
 
 // pathFlags are the options whose values are files.
 var pathFlags = map[string]bool{
 	"private-key": true, "signing-certificate": true, "certificate-chain": true,
-	"trust-config": true, "trusted-root": true, "signing-config": true,
+	"trust-config": true, "trusted-root": true, "signing-config": true, "identity-token-file": true, "client-secret-file": true,
 }
 
 // Fill gives the flags that were not set on the command line the values that

@@ -12,9 +12,10 @@ import (
 // knownKeys are the names of every key of modelsign that anything looks at.
 func knownKeys() []string {
 	return []string{
-		"allowSymlinks", "cache", "certificateChain", "firstUse", "hash", "hashBackend", "identity", "identityProvider",
-		"identityRegexp", "knownSigners", "mode", "noCommit", "onFailure", "privateKey", "publicKey", "receiveRefs",
-		"require", "shards", "signingCertificate", "threads", "trustConfig", "trustedRoot", "useStaging",
+		"allowSymlinks", "cache", "certificateChain", "clientId", "clientSecretFile", "firstUse", "hash", "hashBackend", "identity",
+		"identityProvider", "identityRegexp", "identityTokenFile", "knownSigners", "mode", "noCommit", "oauthForceDevice", "oauthForceOob",
+		"onFailure", "privateKey", "publicKey", "receiveRefs", "require", "shards", "signInProvider", "signingCertificate", "threads",
+		"trustConfig", "trustedRoot", "useAmbientCredentials", "useStaging",
 	}
 }
 

@@ -15,13 +15,15 @@ import (
 // SignMethod holds the options of how to sign. The method follows from them: a
 // private key, a private key with a certificate, or else Sigstore.
 type SignMethod struct {
+	// Terminal is where somebody is told what is needed to sign in, and whom the signature will name.
+	Terminal *ui.Terminal
 	// Warn tells of what is unwise and done all the same; it may be nil.
 	Warn func(format string, args ...any)
 
 	privateKey  string
 	certificate string
 	chain       []string
-	token       string
+	signIn      signIn
 	staging     bool
 	trustConfig string
 	trustedRoot string
@@ -33,7 +35,7 @@ func (m *SignMethod) Register(flags *pflag.FlagSet) {
 	flags.StringVar(&m.privateKey, "private-key", "", "sign with the private key in `FILE`, or the one that a pkcs11: or key service's URI names")
 	flags.StringVar(&m.certificate, "signing-certificate", "", "with --private-key: the key's certificate is in `FILE`, or where a pkcs11: URI says")
 	flags.StringArrayVar(&m.chain, "certificate-chain", nil, "with --signing-certificate: put the certificates of `FILE` into the signature; may be repeated")
-	flags.StringVar(&m.token, "identity-token", "", "sign with Sigstore as the identity of this OpenID Connect `TOKEN`")
+	m.signIn.register(flags)
 	flags.StringVar(&m.trustConfig, "trust-config", "", "use the Sigstore instance of this client trust config `FILE`")
 	flags.StringVar(&m.trustedRoot, "trusted-root", "", "with --signing-config: the Sigstore instance's trusted root is in `FILE`")
 	flags.StringVar(&m.signing, "signing-config", "", "with --trusted-root: the Sigstore instance's services are in `FILE`")
@@ -43,14 +45,14 @@ func (m *SignMethod) Register(flags *pflag.FlagSet) {
 // keyFlags and sigstoreFlags are the options that ask for one method or the other.
 var (
 	keyFlags      = []string{"private-key", "signing-certificate"}
-	sigstoreFlags = []string{"identity-token", "trust-config", "trusted-root", "signing-config", "use-staging"}
+	sigstoreFlags = append(slices.Clone(signInFlags), "trust-config", "trusted-root", "signing-config", "use-staging")
 )
 
 // FillFrom takes options that were not given from config, unless the command
 // line asks for another method than config does.
 func (m *SignMethod) FillFrom(config *Config, flags *pflag.FlagSet) error {
 	if slices.ContainsFunc(sigstoreFlags, flags.Changed) {
-		return config.Fill(flags, "trust-config", "use-staging")
+		return m.fillSigstore(config, flags)
 	}
 	if err := config.Fill(flags, keyFlags...); err != nil {
 		return err
@@ -59,9 +61,16 @@ func (m *SignMethod) FillFrom(config *Config, flags *pflag.FlagSet) error {
 		return config.Fill(flags, "certificate-chain")
 	}
 	if m.privateKey == "" {
-		return config.Fill(flags, "trust-config", "use-staging")
+		return m.fillSigstore(config, flags)
 	}
 	return nil
+}
+
+func (m *SignMethod) fillSigstore(config *Config, flags *pflag.FlagSet) error {
+	if err := config.Fill(flags, "trust-config", "use-staging"); err != nil {
+		return err
+	}
+	return m.signIn.fillFrom(config, flags)
 }
 
 // Signer is the signer that the options ask for.
@@ -72,12 +81,12 @@ func (m *SignMethod) Signer(ctx context.Context, flags *pflag.FlagSet) (sign.Sig
 	if m.privateKey != "" {
 		return m.keySigner(ctx)
 	}
-	return m.sigstoreSigner()
+	return m.sigstoreSigner(ctx)
 }
 
 // contradiction tells of options that do not go together.
 func (m *SignMethod) contradiction(flags *pflag.FlagSet) error {
-	const hint = "give --private-key, or --private-key with --signing-certificate, or --identity-token"
+	const hint = "give --private-key, or --private-key with --signing-certificate, or what leads to a token: --identity-token-file"
 	switch {
 	case m.privateKey != "" && slices.ContainsFunc(sigstoreFlags, flags.Changed):
 		return ui.Usage(hint, "--private-key does not go with --%s", firstChanged(flags, sigstoreFlags))
@@ -126,12 +135,12 @@ func (m *SignMethod) keySigner(ctx context.Context) (sign.Signer, error) {
 	return certificate, nil
 }
 
-func (m *SignMethod) sigstoreSigner() (sign.Signer, error) {
-	if m.token == "" {
-		return nil, ui.Usage("--private-key FILE signs with a key; git model-sign keygen makes one\n"+
-			"--identity-token TOKEN signs with Sigstore, as the identity that the token names", "no way to sign was given")
+func (m *SignMethod) sigstoreSigner(ctx context.Context) (sign.Signer, error) {
+	source, err := m.signIn.source(m.Terminal)
+	if err != nil {
+		return nil, err
 	}
-	o := sign.SigstoreOptions{Token: m.token, Staging: m.staging, CacheDir: CacheDir()}
+	o := sign.SigstoreOptions{Token: source.Token, Audience: source.Audience(), Staging: m.staging, CacheDir: CacheDir()}
 	for _, f := range []struct {
 		name, what string
 		into       *[]byte
@@ -149,11 +158,19 @@ func (m *SignMethod) sigstoreSigner() (sign.Signer, error) {
 		}
 		*f.into = b
 	}
-	signer, err := sign.NewSigstore(o)
-	if err != nil {
+	var signer *sign.Sigstore
+	o.Announce = func(identity, issuer string) { m.Terminal.SigningAs(identity, issuer, signer.Instance()) }
+	if signer, err = sign.NewSigstore(o); err != nil {
 		return nil, ui.Usage("", "signing with Sigstore: %w", err)
 	}
-	return signer, nil
+	issuer, err := signer.Prepare(ctx)
+	switch {
+	case errors.Is(err, sign.ErrConfig):
+		return nil, ui.Usage("", "signing with Sigstore: %w", err)
+	case err != nil:
+		return nil, ui.Trouble("", "signing with Sigstore: %w", err)
+	}
+	return signer, signInError(source.Prepare(ctx, issuer))
 }
 
 // keyHint says what to do about a private key that cannot be used.

@@ -92,7 +92,7 @@ func (f *flow) failed(err error) error {
 		e.Hint = Hint(err)
 	}
 	timely := errors.Is(err, idtoken.ErrExpired) || errors.Is(err, idtoken.ErrNotYet) || errors.As(err, &certificate)
-	if skew := f.skew.Round(time.Second); timely && skew.Abs() > tolerated {
+	if skew := f.skew.Round(time.Minute); timely && skew.Abs() > tolerated {
 		e.Hint = fmt.Sprintf("set the clock of this machine: it is %s behind that of %s", skew, plain.Name(f.issuer))
 		if skew < 0 {
 			e.Hint = fmt.Sprintf("set the clock of this machine: it is %s ahead of that of %s", -skew, plain.Name(f.issuer))
@@ -145,7 +145,7 @@ func (f *flow) redact(err error) error {
 	text := err.Error()
 	for _, secret := range f.secrets {
 		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "(secret)")
+			text = strings.NewReplacer(secret, "(secret)", url.QueryEscape(secret), "(secret)").Replace(text)
 		}
 	}
 	if text = plain.Line(text); text == err.Error() {

@@ -16,6 +16,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/sign"
+	"github.com/git-model-sign/git-model-sign/internal/signin"
 	"github.com/git-model-sign/git-model-sign/internal/tree"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
@@ -307,7 +308,9 @@ func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.S
 	bundle, err := signer.Sign(ctx, payload)
 	switch {
 	case errors.Is(err, sign.ErrToken), errors.Is(err, sign.ErrCertificate), errors.Is(err, sign.ErrConfig):
-		return ui.Usage("", "signing: %w", err)
+		return ui.Usage(signin.Hint(err), "signing: %w", err)
+	case signin.Hint(err) != "":
+		return ui.Trouble(signin.Hint(err), "signing: %w", err)
 	case err != nil:
 		return ui.Trouble("nothing was written; sign again when that is mended", "signing: %w", err)
 	}
