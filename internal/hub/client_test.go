@@ -1,8 +1,10 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -263,7 +265,7 @@ func TestRetries(t *testing.T) {
 		{"garbage", garbage, 5, 3750 * time.Millisecond, 7500 * time.Millisecond, "(tried 5 times)"},
 		{"broken for good", broken, 5, 3750 * time.Millisecond, 7500 * time.Millisecond, "(tried 5 times)"},
 		{"silent once", inTurn(silent, good), 2, 250 * time.Millisecond, 500 * time.Millisecond, ""},
-		{"silent for good", silent, 3, 750 * time.Millisecond, 1500 * time.Millisecond, "nothing came for 30s (tried 3 times)"},
+		{"silent for good", silent, 3, 750 * time.Millisecond, 1500 * time.Millisecond, "nothing came for 30s, or next to nothing (tried 3 times)"},
 		{"429 without a time", inTurn(limited(), good), 2, 250 * time.Millisecond, 500 * time.Millisecond, ""},
 		{"429 in seconds", inTurn(limited("Retry-After", "7"), good), 2, 8 * time.Second, 8 * time.Second, ""},
 		{"503 in seconds", inTurn(reply(503, "", "Retry-After", " 7 "), good), 2, 8 * time.Second, 8 * time.Second, ""},
@@ -319,11 +321,12 @@ func TestUnreachable(t *testing.T) {
 	})
 }
 
-// A byte now and then keeps a connection, but no answer of the API may take for ever.
-func TestTrickle(t *testing.T) {
-	trickle := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// trickle sends some bytes every twenty seconds.
+func trickle(some int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", blob)
 		for r.Context().Err() == nil {
-			_, _ = w.Write([]byte(" "))
+			_, _ = w.Write(bytes.Repeat([]byte(" "), some))
 			_ = http.NewResponseController(w).Flush()
 			select {
 			case <-r.Context().Done():
@@ -331,12 +334,35 @@ func TestTrickle(t *testing.T) {
 			}
 		}
 	})
-	online(t, map[string]http.Handler{theHub: trickle}, func(t *testing.T, n *network) {
+}
+
+// Some bytes now and then keep a connection, but no answer of the API may take for ever.
+func TestTrickle(t *testing.T) {
+	online(t, map[string]http.Handler{theHub: trickle(512)}, func(t *testing.T, n *network) {
 		began := time.Now()
 		_, err := n.client(hub.Environment{}).Resolve(t.Context(), model("org/name"), "")
 		checkError(t, err, nil, "did not arrive within 5m0s")
 		if took := time.Since(began); took != 5*time.Minute || len(n.requests()) != 1 {
 			t.Errorf("it took %s and %d requests", took, len(n.requests()))
+		}
+	})
+}
+
+// A byte now and then is silence, of the API and of a file, and nobody is kept by it.
+func TestTrickleOfBytes(t *testing.T) {
+	online(t, map[string]http.Handler{theHub: trickle(1)}, func(t *testing.T, n *network) {
+		began := time.Now()
+		_, err := n.client(hub.Environment{}).Resolve(t.Context(), model("org/name"), "")
+		checkError(t, err, nil, "next to nothing (tried 3 times)")
+		f, err := open(t, n, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		_, err = io.ReadAll(f)
+		checkError(t, err, nil, "next to nothing (tried 3 times)")
+		if took := time.Since(began); took > 4*time.Minute {
+			t.Errorf("it took %s", took)
 		}
 	})
 }

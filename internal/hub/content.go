@@ -37,7 +37,8 @@ type Content struct {
 
 	body   *watched // nil where there is nothing to read
 	at     int64    // where the next byte lies in the file
-	failed int      // tries since the last byte
+	failed int      // tries since leastBytes came
+	came   int64    // bytes since the last try
 	err    error    // of Read, from now on
 }
 
@@ -168,7 +169,7 @@ func (f *Content) Read(p []byte) (int, error) {
 		}
 		n, err := f.body.Read(p)
 		f.at += int64(n)
-		if n > 0 {
+		if f.came += int64(n); f.came >= leastBytes {
 			f.failed = 0
 		}
 		f.err = f.judge(err)
@@ -208,7 +209,7 @@ func (f *Content) resume(cause error) error {
 	if cause != nil {
 		return fmt.Errorf("%s: broken off at byte %d: %w", f.doing, f.at, f.ctx.Err())
 	}
-	f.body = next.body
+	f.body, f.came = next.body, 0
 	if next.ETag != f.ETag || f.Size >= 0 && next.Size >= 0 && next.Size != f.Size {
 		return fmt.Errorf("%s: broken off at byte %d: %w", f.doing, f.at, errChanged)
 	}

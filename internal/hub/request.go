@@ -14,8 +14,10 @@ import (
 
 const (
 	maxRedirects = 10
-	// maxIdle is how long a connection may be silent.
-	maxIdle = 30 * time.Second
+	// maxIdle is how long a connection may be silent, and how long it may take over
+	// leastBytes: a byte now and then is silence too.
+	maxIdle    = 30 * time.Second
+	leastBytes = 512
 	// maxAnswering is how long an answer of the API may take to arrive, so that
 	// nobody keeps us by sending it a byte at a time.
 	maxAnswering = 5 * time.Minute
@@ -25,7 +27,7 @@ const (
 const maxFinish = 2 << 10
 
 var (
-	errIdle = fmt.Errorf("nothing came for %s", maxIdle)
+	errIdle = fmt.Errorf("nothing came for %s, or next to nothing", maxIdle)
 	errSlow = fmt.Errorf("the answer did not arrive within %s", maxAnswering)
 )
 
@@ -162,12 +164,19 @@ type watched struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	silence *time.Timer
+	waited  time.Duration // for the last got bytes, fewer than leastBytes
+	got     int
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	w.silence.Reset(maxIdle)
+	began := time.Now()
+	w.silence.Reset(maxIdle - w.waited)
 	n, err := w.body.Read(p)
 	w.silence.Stop()
+	w.waited += time.Since(began)
+	if w.got += n; w.got >= leastBytes {
+		w.got, w.waited = 0, 0
+	}
 	if err != nil && err != io.EOF {
 		err = because(w.ctx, err)
 	}
