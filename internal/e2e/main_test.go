@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"testing"
 
@@ -12,7 +13,17 @@ import (
 // built is the folder of the programs under test, set once by TestMain. Sessions run them from a folder of their own: see newHome.
 var built string
 
+// browseCommand has this binary be a browser, which goes to the address that it is given and where that leads.
+const browseCommand = "browse"
+
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == browseCommand {
+		a, err := http.Get(os.Args[2])
+		if err != nil || a.StatusCode != http.StatusOK {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(run(m))
 }
 

@@ -83,6 +83,12 @@ func setupScript(env *testscript.Env, lfs string) error {
 	env.Values[hubKey{}] = new(hub)
 	env.Values[snapshotsKey{}] = make(map[string]snapshot)
 	env.Values[instancesKey{}] = make(map[string]*verifytest.Instance)
+	env.Values[signInKey{}] = new(signIn)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	env.Setenv("BROWSE", self+" "+browseCommand)
 	env.Vars = append(env.Vars, h.Env...)
 	return nil
 }

@@ -129,7 +129,7 @@ const (
 )
 
 // secrets are the variables that are none of a plugin's business.
-var secrets = []string{"MODELSIGN_PIN=", "MODELSIGN_PASSPHRASE="}
+var secrets = []string{"MODELSIGN_PIN=", "MODELSIGN_PASSPHRASE=", "MODELSIGN_CLIENT_SECRET=", "SIGSTORE_ID_TOKEN="}
 
 // ask starts the plugin for one request.
 func (k *Key) ask(ctx context.Context, stdin []byte, args *common.MethodArgs) (*common.PluginResp, error) {

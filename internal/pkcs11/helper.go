@@ -60,7 +60,7 @@ func findHelper() (string, error) {
 }
 
 // secrets are the variables that a module does not get to see.
-var secrets = []string{"MODELSIGN_PIN=", "MODELSIGN_PASSPHRASE="}
+var secrets = []string{"MODELSIGN_PIN=", "MODELSIGN_PASSPHRASE=", "MODELSIGN_CLIENT_SECRET=", "SIGSTORE_ID_TOKEN="}
 
 // startHelper starts a helper, which ends with ctx or when its standard input does: with this program at the latest.
 func startHelper(ctx context.Context, program string) (*helper, error) {

@@ -26,7 +26,8 @@ import (
 
 // Instance is a Sigstore instance without servers: Fulcio, Rekor v1 and a timestamp authority as functions.
 type Instance struct {
-	sigstore *ca.VirtualSigstore
+	sigstore  *ca.VirtualSigstore
+	authority *Authority // which certifies the keys of others
 }
 
 // NewInstance makes an instance with keys of its own.
@@ -36,7 +37,7 @@ func NewInstance(t testing.TB) *Instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Instance{vs}
+	return &Instance{vs, NewRoot(t, "sigstore")}
 }
 
 // TrustedRoot returns the trusted root as JSON, with the instance's certificate transparency log if ctlog says so. Its
@@ -47,7 +48,10 @@ func (i *Instance) TrustedRoot(t testing.TB, ctlog bool) []byte {
 	if ctlog {
 		ctlogs = logs(t, i.sigstore.CTLogs())
 	}
-	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, i.sigstore.FulcioCertificateAuthorities(), ctlogs,
+	authorities := append(i.sigstore.FulcioCertificateAuthorities(), &root.FulcioCertificateAuthority{
+		Root: i.authority.Certificate, ValidityPeriodStart: i.authority.Certificate.NotBefore,
+	})
+	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, authorities, ctlogs,
 		i.sigstore.TimestampingAuthorities(), logs(t, i.sigstore.RekorLogs()))
 	if err != nil {
 		t.Fatal(err)
