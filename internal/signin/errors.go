@@ -77,8 +77,7 @@ func (f *flow) failed(err error) error {
 	var certificate x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &refusal):
-		e.Err = errors.New(describe(refusal))
-		e.Err, e.Hint = f.refused(refusal.ErrorCode, e.Err)
+		e.Hint, e.Err = f.refused(refusal.ErrorCode, errors.New(describe(refusal)))
 	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
 		e.Hint = "set the clock of this machine if it is wrong"
 	case errors.As(err, &request), errors.As(err, &network):
@@ -103,18 +102,18 @@ func (f *flow) failed(err error) error {
 }
 
 // refused says what the codes of RFC 6749, sections 4.1.2.1 and 5.2, and RFC 8628, section 3.5, mean to whoever signs in.
-func (f *flow) refused(code string, err error) (error, string) {
+func (f *flow) refused(code string, err error) (hint string, _ error) {
 	switch code {
 	case "access_denied":
-		return fmt.Errorf("%w: %w", ErrRefused, err), again
+		return again, fmt.Errorf("%w: %w", ErrRefused, err)
 	case "expired_token":
-		return fmt.Errorf("%w: %w", ErrTimeout, err), again
+		return again, fmt.Errorf("%w: %w", ErrTimeout, err)
 	case "invalid_client", "unauthorized_client":
-		return err, fmt.Sprintf("the issuer does not know the client %s, or wants its secret: --client-id, --client-secret-file", plain.Quote(f.ClientID))
+		return fmt.Sprintf("the issuer does not know the client %s, or wants its secret: --client-id, --client-secret-file", plain.Quote(f.ClientID)), err
 	case "invalid_grant":
-		return err, "the code is used up, too old, or not for this sign-in; sign again"
+		return "the code is used up, too old, or not for this sign-in; sign again", err
 	}
-	return err, again
+	return again, err
 }
 
 func describe(e *oauth2.RetrieveError) string {

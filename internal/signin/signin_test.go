@@ -189,7 +189,7 @@ func TestSignInFails(t *testing.T) {
 		"unverified e-mail": {func(i *signintest.Issuer) { i.Claims = map[string]any{"email_verified": false} }, nil, idtoken.ErrEmail, "alice@example.com", "verify the address"},
 		"another signature": {func(i *signintest.Issuer) {
 			other := signintest.New(t)
-			i.Answer = map[string]http.HandlerFunc{"/keys": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/keys", 302) }}
+			i.Answer = map[string]http.HandlerFunc{"/keys": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/keys", http.StatusFound) }}
 		}, nil, nil, "signature", ""},
 		"our clock is ahead": {func(i *signintest.Issuer) { i.Clock = func() time.Time { return time.Now().Add(-time.Hour) } }, nil, idtoken.ErrExpired, "expired", "1h0m0s ahead of"},
 		"our clock is behind": {func(i *signintest.Issuer) {

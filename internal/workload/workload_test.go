@@ -93,7 +93,7 @@ func TestAnswers(t *testing.T) {
 		"overloaded once": {nil, 2, ""},
 		"overloaded":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, tries, "503 Service Unavailable"},
 		"forbidden":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403); fmt.Fprint(w, "no\n\x1b[2Jno") }, 1, `403 Forbidden: no \x1b[2Jno`},
-		"moved":           {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }, 1, "302 Found"},
+		"moved":           {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, 1, "302 Found"},
 		"not JSON":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, 1, "not JSON"},
 		"no token":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"value":""}`) }, 1, "no identity token in the answer"},
 		"no text":         {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"value":7}`) }, 1, "no identity token in the answer"},
