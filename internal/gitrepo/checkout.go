@@ -92,7 +92,11 @@ func (s *Scratch) output(ctx context.Context, stdin io.Reader, args ...string) (
 }
 
 // NewScratch makes one. The caller closes it.
-func (r *Repository) NewScratch() (*Scratch, error) {
+func (r *Repository) NewScratch(ctx context.Context) (*Scratch, error) {
+	hooks, err := r.configuredHooks(ctx)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "git-model-sign-scratch-")
 	if err != nil {
 		return nil, fmt.Errorf("making a temporary worktree: %w", err)
@@ -112,8 +116,23 @@ func (r *Repository) NewScratch() (*Scratch, error) {
 	env = with(env, "GIT_DIR", r.GitDir)
 	env = with(env, "GIT_WORK_TREE", s.worktree())
 	env = with(env, "GIT_INDEX_FILE", filepath.Join(s.dir, "index"))
+	for _, name := range hooks {
+		env = withConfig(env, "hook."+name+".enabled", "false")
+	}
 	s.git.env = with(env, "GIT_NO_REPLACE_OBJECTS", "1")
 	return s, nil
+}
+
+// configuredHooks are the names of the hooks that the configuration holds, which a
+// folder without hooks does not keep git 2.54 and newer from running.
+func (r *Repository) configuredHooks(ctx context.Context) ([]string, error) {
+	vars, err := r.variables(ctx, `^hook\..*\.event$`)
+	names := make([]string, len(vars))
+	for i, v := range vars {
+		names[i] = v.place
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
 }
 
 func (s *Scratch) worktree() string { return filepath.Join(s.dir, "worktree") }

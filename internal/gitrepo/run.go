@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -274,6 +276,17 @@ func named(env []string, name string) bool { return lookup(env, name) != "" }
 
 func with(env []string, name, value string) []string {
 	return append(without(env, name), name+"="+value)
+}
+
+// withConfig adds a variable of configuration, which comes after those in files. Its
+// name may hold an = as on the command line it may not. git older than 2.31 has none.
+func withConfig(env []string, key, value string) []string {
+	count, err := strconv.Atoi(cmp.Or(lookup(env, "GIT_CONFIG_COUNT"), "0"))
+	if err != nil {
+		return env // git refuses to run, and says why
+	}
+	env = with(with(env, "GIT_CONFIG_KEY_"+strconv.Itoa(count), key), "GIT_CONFIG_VALUE_"+strconv.Itoa(count), value)
+	return with(env, "GIT_CONFIG_COUNT", strconv.Itoa(count+1))
 }
 
 func without(env []string, names ...string) []string {

@@ -22,6 +22,13 @@ func TestScratchLeavesTheRepositoryAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, name := range []string{"plain", "with = and .dots"} { // which git 2.54 and newer run
+		s.Git(dir, "config", "hook."+name+".event", "post-index-change")
+		s.Git(dir, "config", "hook."+name+".command", "echo configured >>'"+filepath.ToSlash(ran)+"'")
+	}
+	t.Setenv("GIT_CONFIG_COUNT", "1")
+	t.Setenv("GIT_CONFIG_KEY_0", "user.name")
+	t.Setenv("GIT_CONFIG_VALUE_0", "x")
 	repo, err := Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +37,7 @@ func TestScratchLeavesTheRepositoryAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scratch, err := repo.NewScratch()
+	scratch, err := repo.NewScratch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

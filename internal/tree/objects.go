@@ -249,7 +249,7 @@ func (w *objects) makeScratch(ctx context.Context) (err error) {
 	if w.scratch != nil {
 		return nil
 	}
-	if w.scratch, err = w.repo.NewScratch(); err != nil {
+	if w.scratch, err = w.repo.NewScratch(ctx); err != nil {
 		return err
 	}
 	return w.scratch.Add(ctx, w.attributeFiles())

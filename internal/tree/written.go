@@ -36,7 +36,7 @@ func (c *comparison) attributesAt(ctx context.Context, files []File) (w *written
 	if err != nil {
 		return w, err
 	}
-	if w.scratch, err = c.repo.NewScratch(); err != nil {
+	if w.scratch, err = c.repo.NewScratch(ctx); err != nil {
 		return w, err
 	}
 	if err := w.scratch.Add(ctx, entries); err != nil {
