@@ -124,16 +124,29 @@ func (r *Repository) revList(ctx context.Context, args ...string) ([]string, err
 	return strings.Fields(string(out)), err
 }
 
+// maxCommit is how long a list of the paths in a commit may be, in bytes. A few trees
+// that hold each other several times over have more paths than there is memory.
+const maxCommit = 256 << 20
+
+var errManyPaths = errors.New("more paths than are read of a commit")
+
 // CommitEntries returns the paths at or under a path that a commit holds, in the
 // order of bytes, all of them if it is "". No blob is looked at. What refs/replace puts in place of
-// an object does not count, as another clone has none of it.
+// an object does not count, as another clone has none of it. A commit with more paths
+// than anybody has is an error.
 func (r *Repository) CommitEntries(ctx context.Context, rev, under string) ([]Entry, error) {
 	if strings.HasPrefix(rev, "-") {
 		return nil, fmt.Errorf("%q is no revision", rev)
 	}
 	g := r.git
 	g.env = with(g.env, "GIT_NO_REPLACE_OBJECTS", "1")
-	out, err := g.output(ctx, nil, underPath([]string{"ls-tree", "-r", "-z", "--full-tree", rev, "--"}, under)...)
+	var out []byte
+	err := g.stream(ctx, nil, func(r *bufio.Reader) (err error) {
+		if out, err = io.ReadAll(io.LimitReader(r, maxCommit+1)); err == nil && len(out) > maxCommit {
+			err = fmt.Errorf("git ls-tree: %w: %d MiB of them", errManyPaths, maxCommit>>20)
+		}
+		return err
+	}, underPath([]string{"ls-tree", "-r", "-z", "--full-tree", rev, "--"}, under)...)
 	if err != nil {
 		return nil, err
 	}

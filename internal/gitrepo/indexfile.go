@@ -24,13 +24,19 @@ const (
 
 	flagSkipWorktree = 0x4000 // in the flags that a version 3 adds
 	flagIntentToAdd  = 0x2000
+
+	// What the names of a version 4 have in common takes up nothing in the file, so
+	// that a small one could name more than fits into memory. In all it may be this
+	// many bytes, and so many more for each byte of the file.
+	minPrefixes = 1 << 20
+	prefixRatio = 16
 )
 
 // errIndex says that an index file is not in a form that is read here.
 var errIndex = errors.New("index file is not understood")
 
 // parseIndex decodes an index file. One that is split, sparse, of an unknown
-// version, out of order, has an extension that must be understood, or has no valid
+// version, out of order, holds folders, has an extension that must be understood, or has no valid
 // checksum is an error.
 func parseIndex(b []byte) ([]Entry, error) {
 	if len(b) < indexStart+idSize || string(b[:4]) != indexSignature {
@@ -40,12 +46,13 @@ func parseIndex(b []byte) ([]Entry, error) {
 	if !bytes.Equal(sum[:], b[len(b)-idSize:]) {
 		return nil, fmt.Errorf("%w: its checksum is wrong", errIndex)
 	}
-	version, count := binary.BigEndian.Uint32(b[4:]), int(binary.BigEndian.Uint32(b[8:]))
+	version, claimed := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	b = b[indexStart : len(b)-idSize]
-	if version < 2 || version > 4 || count > len(b)/entryHead {
-		return nil, fmt.Errorf("%w: version %d, %d entries", errIndex, version, count)
+	if version < 2 || version > 4 || int64(claimed) > int64(len(b)/entryHead) {
+		return nil, fmt.Errorf("%w: version %d, %d entries", errIndex, version, claimed)
 	}
-	p := indexParser{rest: string(b), version: version, ids: make([]byte, 0, count*2*idSize)}
+	count := int(claimed)
+	p := indexParser{rest: string(b), version: version, ids: make([]byte, 0, count*2*idSize), spare: minPrefixes + prefixRatio*len(b)}
 	entries := make([]Entry, 0, count)
 	for range count {
 		e, ok := p.entry()
@@ -72,6 +79,7 @@ type indexParser struct {
 	version uint32
 	path    string // of the last entry
 	ids     []byte // in hex, of the entries so far
+	spare   int    // how many bytes names may still have in common with the last ones
 }
 
 // entry decodes an entry but for its object id, which it adds to ids.
@@ -106,11 +114,24 @@ func (p *indexParser) entry() (e Entry, ok bool) {
 	if length > len(s) || strings.Trim(s[head+len(name):length], "\x00") != "" {
 		return e, false
 	}
+	if p.spare -= len(prefix); p.spare < 0 {
+		return e, false
+	}
 	if prefix != "" {
 		name = prefix + name
 	}
 	e.Path, p.path, p.rest = name, name, s[length:]
-	return e, name != ""
+	return e, name != "" && isFileMode(e.Mode)
+}
+
+// isFileMode says whether a mode is that of a file, a symbolic link or a submodule, and
+// not of a folder, which stands for all that it holds.
+func isFileMode(mode uint32) bool {
+	switch mode &^ 0o7777 {
+	case ModeFile &^ 0o7777, ModeSymlink, ModeSubmodule:
+		return true
+	}
+	return false
 }
 
 // prefix is what the name of an entry has in common with the last one, from version

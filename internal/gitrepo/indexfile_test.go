@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"crypto/sha1"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,6 +100,7 @@ func TestIndexFileRefusals(t *testing.T) {
 		"a flag in version 2":        head(2) + extended("\x40\x00") + second,
 		"a flag of the future":       head(3) + extended("\x80\x00") + second,
 		"another flag":               head(3) + extended("\x00\x01") + second,
+		"a folder":                   head(2) + first[:entryMode] + "\x00\x00\x40\x00" + first[entryMode+4:] + second,
 		"a prefix out of nothing":    head(4) + first[:entryHead] + "\x01a\x00" + second,
 	} {
 		if entries, err := parseIndex(signedIndex(b)); err == nil {
@@ -107,8 +109,28 @@ func TestIndexFileRefusals(t *testing.T) {
 	}
 }
 
+// TestIndexFileOfPrefixes wants no more memory for names than the file gives a reason for.
+func TestIndexFileOfPrefixes(t *testing.T) {
+	const files, long = 5000, 1 << 16
+	head := strings.Repeat("\x00", entryMode) + "\x00\x00\x81\xa4" + strings.Repeat("\x00", entryHead-entryMode-4)
+	index := func(first string) []byte {
+		b := "DIRC\x00\x00\x00\x04" + string(binary.BigEndian.AppendUint32(nil, files))
+		b += head + "\x00" + first + "aaaa\x00"
+		for i := 1; i < files; i++ {
+			b += head + "\x04" + string(rune('a'+i/(26*26*26)%26)) + string(rune('a'+i/(26*26)%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i%26)) + "\x00"
+		}
+		return signedIndex(b)
+	}
+	if entries, err := parseIndex(index(strings.Repeat("n", 1000))); err != nil || len(entries) != files {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+	if entries, err := parseIndex(index(strings.Repeat("n", long))); err == nil {
+		t.Errorf("%d entries with %d bytes of names are read", len(entries), files*long)
+	}
+}
+
 func FuzzParseIndex(f *testing.F) {
-	entry := strings.Repeat("\x00", entryFlags) + "\x00\x01a" + strings.Repeat("\x00", 9)
+	entry := strings.Repeat("\x00", entryMode) + "\x00\x00\x81\xa4" + strings.Repeat("\x00", entryFlags-entryMode-4) + "\x00\x01a" + strings.Repeat("\x00", 9)
 	f.Add("DIRC\x00\x00\x00\x02\x00\x00\x00\x01" + entry + "TREE\x00\x00\x00\x00")
 	f.Add("DIRC\x00\x00\x00\x04\x00\x00\x00\x01" + entry[:entryHead] + "\x00a\x00")
 	f.Add("DIRC\x00\x00\x00\x03\x00\x00\x00\x01" + entry[:entryFlags] + "\x40\x01\x20\x00a\x00\x00\x00\x00\x00\x00\x00\x00")

@@ -366,6 +366,27 @@ func TestPathOf(t *testing.T) {
 	}
 }
 
+// TestCommitEntriesOfABomb lists a commit of seventeen trees with 65,536 long paths.
+func TestCommitEntriesOfABomb(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("r", map[string]string{"a": "1\n"})
+	blob := strings.TrimSpace(s.Git(dir, "rev-parse", "HEAD:a"))
+	at, mode := blob, "100644"
+	for range 16 {
+		id, _ := rawID(at)
+		list := ""
+		for _, first := range []string{"a", "b"} {
+			list += mode + " " + first + strings.Repeat("n", 300) + "\x00" + string(id[:])
+		}
+		s.Write(dir, "tree", list)
+		at, mode = strings.TrimSpace(s.Git(dir, "hash-object", "-t", "tree", "-w", "tree")), "40000"
+	}
+	commit := strings.TrimSpace(s.Git(dir, "commit-tree", "-m", "Many paths", at))
+	if entries, err := openAt(t, dir).CommitEntries(t.Context(), commit, ""); !errors.Is(err, errManyPaths) {
+		t.Errorf("%d paths, %v", len(entries), err)
+	}
+}
+
 func TestCommitEntriesUnder(t *testing.T) {
 	s := gittest.New(t)
 	dir := s.Init("r", gittest.Files())

@@ -29,6 +29,9 @@ const (
 	largeOffset = 1 << 31    // says that an offset stands in the table of large ones
 	// maxPacks is how many packs are opened at once.
 	maxPacks = 64
+	// maxBucket is how many ids with the same first byte are read, which is to hold for
+	// packs of more than a hundred million objects. What says that it has more is git's.
+	maxBucket = 1 << 20
 )
 
 var (
@@ -174,6 +177,9 @@ func (p *pack) bucket(first byte) (*bucket, error) {
 		from = int64(p.fanout[first-1])
 	}
 	n := to - from
+	if n > maxBucket {
+		return nil, errPack
+	}
 	b := &bucket{ids: make([]byte, n*idSize), checksums: make([]byte, n*4), offsets: make([]byte, n*4)}
 	_, err := p.index.ReadAt(b.ids, int64(indexHead)+from*idSize)
 	if err == nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -13,14 +12,19 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	boundedfile "github.com/git-model-sign/git-model-sign/internal/bounded"
 )
+
+// maxIndex is how long an index file that is read here may be, in bytes.
+const maxIndex = 1 << 30
 
 // index decodes the index file, if it is in one of the common forms.
 func (p plainReader) index(ctx context.Context, under string) ([]Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(filepath.Join(p.r.GitDir, "index"))
+	b, err := boundedfile.ReadRegular(filepath.Join(p.r.GitDir, "index"), maxIndex)
 	if err != nil {
 		return nil, err
 	}

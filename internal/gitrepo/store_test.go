@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -234,6 +235,108 @@ func TestStoreOfDamagedPacks(t *testing.T) {
 	if lost == 0 {
 		t.Error("no damage was seen")
 	}
+}
+
+// TestStoreWhileRepacked opens a store, and packs what it holds anew: what is read is
+// the same, from files that are there no more or by git.
+func TestStoreWhileRepacked(t *testing.T) {
+	s, r, oids := packedRepository(t)
+	s.Write(r.Top, "loose", "loose\n")
+	oids["loose"] = strings.TrimSpace(s.Git(r.Top, "hash-object", "-w", "loose"))
+	s.Git(r.Top, "add", "loose")
+	store := r.OpenStore()
+	defer store.Close()
+	s.Git(r.Top, "repack", "-adqf", "--depth=1")
+	s.Git(r.Top, "gc", "-q", "--prune=now")
+	ids := slices.Sorted(maps.Values(oids))
+	next := 0
+	err := store.Blobs(t.Context(), ids, 1<<30, func(b Blob) error {
+		if want := gitBlob(t, r, ids[next]); b.OID != ids[next] || !bytes.Equal(b.Content, want) {
+			t.Errorf("read %+v, want %q", b, want)
+		}
+		next++
+		return nil
+	})
+	if err != nil || next != len(ids) {
+		t.Errorf("%d of %d blobs are read: %v", next, len(ids), err)
+	}
+}
+
+// TestStoreOfCrowdedIndexes wants no memory for more ids than there can be.
+func TestStoreOfCrowdedIndexes(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pack")
+	const n = maxBucket + 1
+	head := []byte(indexMagic)
+	for range 256 {
+		head = binary.BigEndian.AppendUint32(head, n) // all ids begin with zero
+	}
+	data := binary.BigEndian.AppendUint32([]byte(packMagic+"\x00\x00\x00\x02"), n)
+	err := errors.Join(os.WriteFile(name+".idx", head, 0o666), os.Truncate(name+".idx", int64(indexHead)+n*(idSize+8)+indexTail),
+		os.WriteFile(name+".pack", append(data, make([]byte, 100)...), 0o666))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openPack(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if b, err := p.bucket(0); err == nil {
+		t.Errorf("%d ids are read", len(b.ids)/idSize)
+	}
+	if b, err := p.bucket(1); err != nil || len(b.ids) != 0 {
+		t.Errorf("none are read as %v, %v", b, err)
+	}
+}
+
+// FuzzPack reads a pack and an index that may say anything: what is read has the id that
+// was asked for.
+func FuzzPack(f *testing.F) {
+	s := gittest.New(f)
+	dir := s.Init("r", map[string]string{"a": "some text\n", "b": strings.Repeat("b", 300), "c": "another text\n"})
+	s.Git(dir, "repack", "-adqf")
+	packs, err := filepath.Glob(filepath.Join(dir, ".git", "objects", "pack", "*.pack"))
+	if err != nil || len(packs) != 1 {
+		f.Fatal(packs, err)
+	}
+	var seed [2][]byte
+	for i, name := range []string{packs[0], strings.TrimSuffix(packs[0], ".pack") + ".idx"} {
+		if seed[i], err = os.ReadFile(name); err != nil {
+			f.Fatal(err)
+		}
+	}
+	var ids []string
+	for _, name := range []string{"a", "b", "c"} {
+		ids = append(ids, strings.TrimSpace(s.Git(dir, "rev-parse", "HEAD:"+name)))
+	}
+	f.Add(seed[0], seed[1])
+	folder := f.TempDir()
+	f.Fuzz(func(t *testing.T, data, index []byte) {
+		name := filepath.Join(folder, fmt.Sprint(os.Getpid()))
+		if err := errors.Join(os.WriteFile(name+".pack", data, 0o666), os.WriteFile(name+".idx", index, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		p, err := openPack(name)
+		if err != nil {
+			return
+		}
+		defer p.close()
+		store := &Store{repo: &Repository{ObjectFormat: SHA1}, packs: []*pack{p}}
+		for _, id := range ids {
+			b, err := store.packed(&packReader{}, id, 100, 200)
+			if err != nil {
+				continue
+			}
+			if b.size < 0 || b.content != nil && store.repo.objectID(b.content) != id || b.content == nil && b.size <= 200 {
+				t.Errorf("%s is read as %+v", id, b)
+			}
+			if b.size <= 1<<20 {
+				if _, release, err := store.OpenPacked(Blob{OID: id, Size: b.size, packed: b.packed}); err == nil {
+					release()
+				}
+			}
+		}
+	})
 }
 
 func FuzzPackedHeader(f *testing.F) {
