@@ -221,6 +221,9 @@ func (c *pushCheck) verdict(ctx context.Context, p *Place) *ui.Verdict {
 // nobody is to be believed it compares the files with what the signature claims.
 func judgePlace(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 	if o.Policy.Trust.Empty() && !pinned(p, o) {
+		if v := strange(ctx, p, o); v != nil {
+			return v
+		}
 		return Claimed(ctx, p, o)
 	}
 	o.Policy.FirstUse = policy.RefuseUnknown
@@ -232,6 +235,26 @@ func judgePlace(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 func pinned(p *Place, o VerifyOptions) bool {
 	judge, err := newJudge(o.URL, o.Policy)
 	return err != nil || judge != nil && judge.Missing(p.Signature) != nil
+}
+
+// strange is the verdict on a signature that nobody is pinned for and that [Verify]
+// refuses because of what is pinned for others: it is a stranger's beside or around one
+// of them, or has come in the place of one. It is nil for any other.
+func strange(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
+	b, err := newBeliever(p, o)
+	if err != nil || b.judge == nil || len(b.judge.Pins()) == 0 {
+		return nil
+	}
+	raw, err := readSignature(ctx, p)
+	if err != nil {
+		return nil
+	}
+	b.options.Policy.FirstUse = policy.RefuseUnknown // nobody is asked
+	v := newVerdict(p)
+	if v.Err = b.manifest(ctx, v, raw); v.Change == nil {
+		return nil
+	}
+	return v
 }
 
 // dropped are the signatures that the replaced tip had and its commit now has not,
