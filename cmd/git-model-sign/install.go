@@ -18,8 +18,31 @@ func setupInstall(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []
 	server := flags.Bool("server", false, "check what is pushed to here (pre-receive), instead of what lands in worktrees")
 	return setupHooks(flags, t, func(ctx context.Context, o hook.InstallOptions) (*hook.Result, error) {
 		o.Server = *server
-		return hook.Install(ctx, o)
+		result, err := hook.Install(ctx, o)
+		if err == nil {
+			noteRequire(ctx, result, o)
+		}
+		return result, err
 	})
+}
+
+// noteRequire says it where pushes are checked now and the configuration refuses each of
+// them. One that is wrong is the hook's and doctor's to tell.
+func noteRequire(ctx context.Context, r *hook.Result, o hook.InstallOptions) {
+	var repo *gitrepo.Repository
+	if o.Scope == hook.Local {
+		var err error
+		if repo, err = gitrepo.Open(ctx, "."); err != nil {
+			return
+		}
+	}
+	if !o.Server && (repo == nil || !repo.Bare) {
+		return
+	}
+	if requires, _, err := cli.RequiresOfNobody(ctx, repo); err == nil && requires {
+		r.Notes = append(r.Notes, hook.RefusesPushes)
+		r.Hints = append(r.Hints, hook.NameSigner)
+	}
 }
 
 func setupUninstall(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
@@ -117,6 +140,11 @@ func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if o.Configuration, o.ConfigurationHint, err = brokenConfig(ctx); err != nil {
 			return err
 		}
+		if o.Configuration == nil {
+			if o.RequiresOfNobody, o.NoPins, err = requiresOfNobody(ctx); err != nil {
+				return err
+			}
+		}
 		checks, err := hook.Doctor(ctx, o)
 		if err != nil {
 			return hookError(err)
@@ -132,6 +160,17 @@ func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		}
 		return nil
 	}
+}
+
+// requiresOfNobody says whether signatures are required where the command runs, and no
+// signer is named or, with noPins, can be pinned.
+func requiresOfNobody(ctx context.Context) (requires, noPins bool, err error) {
+	repo, err := gitrepo.Open(ctx, ".")
+	if err != nil {
+		repo = nil
+	}
+	requires, pins, err := cli.RequiresOfNobody(ctx, repo)
+	return requires, !pins, err
 }
 
 // brokenConfig says what is wrong with git config modelsign.* where the command runs.

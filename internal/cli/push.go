@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/walk"
 )
@@ -48,6 +49,22 @@ func PushOptions(ctx context.Context, repo *gitrepo.Repository, received bool, a
 	}
 	o.Hasher, err = HookHasher(config)
 	return o, err
+}
+
+// RequiresOfNobody says whether the configuration that holds for every URL, with that of a
+// repository if there is one, requires signatures and names no signer, and whether
+// somebody may be pinned then, as happens in worktrees and not where pushes arrive.
+func RequiresOfNobody(ctx context.Context, repo *gitrepo.Repository) (requires, pins bool, err error) {
+	section, err := readSection(ctx, repo, repo != nil)
+	if err != nil {
+		return false, false, err
+	}
+	config, err := newConfig(ctx, section, "")
+	if err != nil {
+		return false, false, err
+	}
+	p, err := config.Policy()
+	return p.Require && p.Trust.Empty(), p.FirstUse != policy.NoPins, err
 }
 
 // receiveRefs are the patterns of the refs that are checked when they are

@@ -23,6 +23,9 @@ type DoctorOptions struct {
 	Configuration error
 	// ConfigurationHint says what to do about it.
 	ConfigurationHint string
+	// RequiresOfNobody says that signatures are required and no signer is named, and
+	// NoPins that none can be pinned either.
+	RequiresOfNobody, NoPins bool
 }
 
 // State says how a check came out.
@@ -332,10 +335,23 @@ func callsLFS(path, event string) bool {
 	return err == nil && strings.Contains(string(content), "git lfs "+event)
 }
 
+// What there is to say where signatures are required and no signer is named, and what
+// to do about it.
+const (
+	RefusesPushes = "modelsign.require is true, and no signer is named: every push to here is refused, as nobody is pinned where pushes arrive"
+	NameSigner    = "git config modelsign.publicKey FILE, or modelsign.identity and modelsign.identityProvider"
+)
+
 // checkTrust looks for anything that says whom to believe.
 func (d *doctor) checkTrust(ctx context.Context) error {
 	if d.Configuration != nil {
 		d.add("configuration", Fail, d.Configuration.Error(), d.ConfigurationHint)
+	}
+	switch {
+	case d.RequiresOfNobody && len(d.servers) > 0:
+		d.add("require", Warn, RefusesPushes, NameSigner)
+	case d.RequiresOfNobody && d.NoPins && len(d.installed) > 0:
+		d.add("require", Warn, "modelsign.require is true, modelsign.firstUse is off, and no signer is named: every model is refused", NameSigner)
 	}
 	out, err := d.git.output(ctx, "config", "--name-only", "--get-regexp", `^modelsign\.(.*\.)?(publickey|certificatechain|identity|identityregexp)$`)
 	var failed *gitError

@@ -197,3 +197,26 @@ func TestDoctorWithoutLFS(t *testing.T) {
 		t.Error("no error without git")
 	}
 }
+
+// TestDoctorOnRequirements tells of a policy that nothing can meet.
+func TestDoctorOnRequirements(t *testing.T) {
+	h := newHome(t)
+	h.install(h.options(Global, ""))
+	for _, tt := range []struct {
+		o    DoctorOptions
+		want bool
+	}{{DoctorOptions{RequiresOfNobody: true, NoPins: true}, true}, {DoctorOptions{RequiresOfNobody: true}, false}, {DoctorOptions{NoPins: true}, false}} {
+		tt.o.Dir, tt.o.Executable, tt.o.DataDir = h.root, h.executable(), filepath.Join(h.root, "data")
+		checks, err := Doctor(t.Context(), tt.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := false
+		for _, c := range checks {
+			told = told || c.Name == "require" && c.State == Warn && strings.Contains(c.Detail, "every model is refused")
+		}
+		if told != tt.want {
+			t.Errorf("%+v: told %t", tt.o, told)
+		}
+	}
+}
