@@ -19,6 +19,9 @@
 //
 // Every subcommand is described in hubserver_test.go, every fault in hubserver/fault.go.
 //
+// The sessions of testdata/sigstack, and the tests called TestSigstack..., sign at a Sigstore instance of real servers; they are
+// skipped unless package sigstack runs them: go run ./internal/e2e/sigstack.
+//
 // Nothing imports this package. What a test needs from outside the module, and what becomes of it where that is missing, is
 // decided by package needs.
 package e2e
