@@ -139,11 +139,14 @@ func (r redacted) Unwrap() error { return r.error }
 // GoString keeps the text with the secret from %#v.
 func (r redacted) GoString() string { return r.text }
 
+// minSecret is how long a secret is at least, in bytes. What is shorter cannot be told from parts of words.
+const minSecret = 6
+
 // redact puts an error into one line and takes out of it what the issuer may have repeated.
 func (f *flow) redact(err error) error {
 	text := err.Error()
 	for _, secret := range f.secrets {
-		if secret != "" {
+		if len(secret) >= minSecret {
 			text = strings.NewReplacer(secret, "(secret)", url.QueryEscape(secret), "(secret)").Replace(text)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/idtoken"
-	"github.com/git-model-sign/git-model-sign/internal/signin/signintest"
 	"github.com/git-model-sign/git-model-sign/internal/workload"
 )
 
@@ -62,7 +61,17 @@ func read(url string) (string, error) {
 	}
 	defer a.Body.Close()
 	b, err := io.ReadAll(a.Body)
-	return string(b), err
+	_, code, _ := strings.Cut(string(b), "<code>")
+	code, _, _ = strings.Cut(code, "</code>")
+	return code, err
+}
+
+// noDevice has an issuer offer no flow for devices.
+func noDevice(i *testIssuer) map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{"/.well-known/openid-configuration": func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"jwks_uri":%q,"id_token_signing_alg_values_supported":["ES256"]}`,
+			i.URL, i.URL+"/auth", i.URL+"/token", i.URL+"/keys")
+	}}
 }
 
 func environment(pairs ...string) workload.Environment {
@@ -96,7 +105,7 @@ func run(t *testing.T, o Options, issuer string) (string, error) {
 
 func TestSignIn(t *testing.T) {
 	for name, c := range map[string]struct {
-		issuer func(*signintest.Issuer)
+		issuer func(*testIssuer)
 		o      func(*Options)
 		shown  string
 	}{
@@ -105,15 +114,15 @@ func TestSignIn(t *testing.T) {
 		"browser, GitHub":                {nil, func(o *Options) { o.Provider = gitHub }, "connector_id=" + url.QueryEscape(gitHub)},
 		"browser that is opened by hand": {nil, func(o *Options) { o.open = func(url string) error { visit(url); return errNoBrowser } }, "/auth?"},
 		"code":                           {nil, func(o *Options) { o.Flow = FlowCode }, "redirect_uri=urn%3Aietf"},
-		"device":                         {func(i *signintest.Issuer) { i.Pending = 1 }, func(o *Options) { o.Flow = FlowDevice }, "/enter ABCD-EFGH"},
-		"device, nobody at a terminal":   {nil, func(o *Options) { o.Flow, o.Attended = FlowDevice, false }, "/enter ABCD-EFGH"},
-		"over ssh":                       {nil, func(o *Options) { o.open, o.Environment = nil, environment("SSH_CONNECTION", "1", "DISPLAY", ":1") }, "/enter ABCD-EFGH"},
-		"over ssh, no device flow":       {func(i *signintest.Issuer) { i.NoDevice = true }, func(o *Options) { o.open, o.Environment = nil, environment("SSH_TTY", "1") }, "redirect_uri=urn%3Aietf"},
-		"client with a secret":           {func(i *signintest.Issuer) { i.Secret = "hunter2" }, func(o *Options) { o.ClientSecret = "hunter2" }, "/auth?"},
+		"device":                         {func(i *testIssuer) { i.Pending = 1 }, func(o *Options) { o.Flow = FlowDevice }, "/device?user_code="},
+		"device, nobody at a terminal":   {nil, func(o *Options) { o.Flow, o.Attended = FlowDevice, false }, "/device?user_code="},
+		"over ssh":                       {nil, func(o *Options) { o.open, o.Environment = nil, environment("SSH_CONNECTION", "1", "DISPLAY", ":1") }, "/device?user_code="},
+		"over ssh, no device flow":       {func(i *testIssuer) { i.answers = noDevice(i) }, func(o *Options) { o.open, o.Environment = nil, environment("SSH_TTY", "1") }, "redirect_uri=urn%3Aietf"},
+		"client with a secret":           {func(i *testIssuer) { i.Clients["sigstore"] = "hunter2" }, func(o *Options) { o.ClientSecret = "hunter2" }, "/auth?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			i := signintest.New(t)
+			i := newIssuer(t)
 			if c.issuer != nil {
 				c.issuer(i)
 			}
@@ -135,7 +144,7 @@ func TestSignIn(t *testing.T) {
 			if shown := o.People.(*person).shown; len(shown) != 1 || !strings.Contains(shown[0], c.shown) || strings.Contains(shown[0], "hunter2") {
 				t.Errorf("shown is %q, want one with %q", shown, c.shown)
 			}
-			asked := i.Asked()
+			asked := i.requests()
 			if len(asked) != 1 || asked[0].Get("code_challenge") == "" || asked[0].Get("scope") != "openid email" {
 				t.Errorf("asked for %v", asked)
 			}
@@ -145,7 +154,7 @@ func TestSignIn(t *testing.T) {
 
 // TestProviderItself signs in at a provider that the instance's issuer does not stand for.
 func TestProviderItself(t *testing.T) {
-	i, elsewhere := signintest.New(t), signintest.New(t)
+	i, elsewhere := newIssuer(t), newIssuer(t)
 	o := options()
 	o.Provider = elsewhere.URL
 	for _, issuer := range []string{i.URL, "", elsewhere.URL} {
@@ -153,7 +162,7 @@ func TestProviderItself(t *testing.T) {
 			t.Errorf("%q: %v", issuer, err)
 		}
 	}
-	if len(i.Asked()) != 0 || elsewhere.Asked()[0].Has("connector_id") {
+	if len(i.requests()) != 0 || elsewhere.requests()[0].Has("connector_id") {
 		t.Error("somebody else was asked")
 	}
 	o.Provider = ""
@@ -174,32 +183,35 @@ func TestSignInFails(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		issuer func(*signintest.Issuer)
+		issuer func(*testIssuer)
 		o      func(*Options)
 		want   error
 		text   string
 		hint   string
 	}{
-		"refused":           {func(i *signintest.Issuer) { i.Refuse = "access_denied" }, nil, ErrRefused, `access_denied: the user\x1b[2J said no`, "sign again"},
-		"server trouble":    {func(i *signintest.Issuer) { i.Refuse = "server_error" }, nil, nil, "server_error", "sign again"},
-		"another state":     {func(i *signintest.Issuer) { i.State = "x" }, nil, ErrState, "state", "sign again"},
-		"another nonce":     {func(i *signintest.Issuer) { i.Nonce = "x" }, nil, ErrState, "nonce", "sign again"},
-		"another issuer":    {func(i *signintest.Issuer) { i.Claims = map[string]any{"iss": "https://other.test"} }, nil, nil, "different provider", ""},
-		"another audience":  {func(i *signintest.Issuer) { i.Claims = map[string]any{"aud": "other"} }, nil, idtoken.ErrAudience, `"other", expected "sigstore"`, "--client-id"},
-		"unverified e-mail": {func(i *signintest.Issuer) { i.Claims = map[string]any{"email_verified": false} }, nil, idtoken.ErrEmail, "alice@example.com", "verify the address"},
-		"another signature": {func(i *signintest.Issuer) {
-			other := signintest.New(t)
-			i.Answer = map[string]http.HandlerFunc{"/keys": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/keys", http.StatusFound) }}
+		"refused":           {func(i *testIssuer) { i.Refuse = "access_denied" }, nil, ErrRefused, `access_denied: the user\x1b[2J said no`, "sign again"},
+		"server trouble":    {func(i *testIssuer) { i.Refuse = "server_error" }, nil, nil, "server_error", "sign again"},
+		"another state":     {func(i *testIssuer) { i.state = "x" }, nil, ErrState, "state", "sign again"},
+		"another nonce":     {func(i *testIssuer) { i.claims = map[string]any{"nonce": "x"} }, nil, ErrState, "nonce", "sign again"},
+		"another issuer":    {func(i *testIssuer) { i.claims = map[string]any{"iss": "https://other.test"} }, nil, nil, "different provider", ""},
+		"another audience":  {func(i *testIssuer) { i.claims = map[string]any{"aud": "other"} }, nil, idtoken.ErrAudience, `"other", expected "sigstore"`, "--client-id"},
+		"unverified e-mail": {func(i *testIssuer) { i.claims = map[string]any{"email_verified": false} }, nil, idtoken.ErrEmail, "alice@example.com", "verify the address"},
+		"another signature": {func(i *testIssuer) {
+			other := newIssuer(t)
+			i.answers = map[string]http.HandlerFunc{"/keys": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/keys", http.StatusFound) }}
 		}, nil, nil, "signature", ""},
-		"our clock is ahead": {func(i *signintest.Issuer) { i.Clock = func() time.Time { return time.Now().Add(-time.Hour) } }, nil, idtoken.ErrExpired, "expired", "1h0m0s ahead of"},
-		"our clock is behind": {func(i *signintest.Issuer) {
-			i.Clock = func() time.Time { return time.Now().Add(time.Hour) }
-			i.Claims = map[string]any{"nbf": time.Now().Add(time.Hour).Unix()}
+		"our clock is ahead": {func(i *testIssuer) {
+			i.ahead = -time.Hour
+			i.claims = map[string]any{"exp": time.Now().Add(-55 * time.Minute).Unix()}
+		}, nil, idtoken.ErrExpired, "expired", "1h0m0s ahead of"},
+		"our clock is behind": {func(i *testIssuer) {
+			i.ahead = time.Hour
+			i.claims = map[string]any{"nbf": time.Now().Add(time.Hour).Unix()}
 		}, nil, idtoken.ErrNotYet, "not valid", "1h0m0s behind that of"},
-		"expired token":       {func(i *signintest.Issuer) { i.Claims = map[string]any{"exp": 1} }, nil, idtoken.ErrExpired, "1970", "new token"},
-		"wrong provider":      {func(i *signintest.Issuer) { i.Claims = map[string]any{} }, func(o *Options) { o.Provider = gitHub; o.open = otherAccount }, ErrProvider, "expected " + gitHub, "choose the account"},
+		"expired token":       {func(i *testIssuer) { i.claims = map[string]any{"exp": 1} }, nil, idtoken.ErrExpired, "1970", "new token"},
+		"wrong provider":      {nil, func(o *Options) { o.Provider = gitHub; o.open = otherAccount }, ErrProvider, "expected " + gitHub, "choose the account"},
 		"wrong client":        {nil, func(o *Options) { o.ClientID = "unknown"; o.Flow = FlowDevice }, nil, "invalid_client", "--client-id"},
-		"wrong client secret": {func(i *signintest.Issuer) { i.Secret = "x" }, func(o *Options) { o.ClientSecret = secret }, nil, "invalid_client", "--client-secret-file"},
+		"wrong client secret": {func(i *testIssuer) { i.Clients["sigstore"] = "x" }, func(o *Options) { o.ClientSecret = secret }, nil, "invalid_client", "--client-secret-file"},
 		"wrong code": {nil, func(o *Options) {
 			o.Flow = FlowCode
 			o.People = &person{paste: func(string) (string, error) { return secret, nil }}
@@ -209,29 +221,32 @@ func TestSignInFails(t *testing.T) {
 			o.People = &person{paste: func(string) (string, error) { return "", nil }}
 		}, ErrRefused, "no code", ""},
 		"nobody comes":   {nil, func(o *Options) { o.wait = 50 * time.Millisecond; o.open = func(string) error { return nil } }, ErrTimeout, "50ms", "sign again"},
-		"device refused": {func(i *signintest.Issuer) { i.DeviceError = "access_denied" }, func(o *Options) { o.Flow = FlowDevice }, ErrRefused, "access_denied", "sign again"},
-		"device expired": {func(i *signintest.Issuer) { i.DeviceError = "expired_token" }, func(o *Options) { o.Flow = FlowDevice }, ErrTimeout, "expired_token", "sign again"},
-		"no devices":     {func(i *signintest.Issuer) { i.NoDevice = true }, func(o *Options) { o.Flow = FlowDevice }, nil, "RFC 8628", "--oauth-force-oob"},
-		"odd device answer": {func(i *signintest.Issuer) { i.Answer = map[string]http.HandlerFunc{"/device": status(200, `{}`)} },
+		"device refused": {func(i *testIssuer) { i.Refuse = "access_denied" }, func(o *Options) { o.Flow = FlowDevice }, ErrRefused, "access_denied", "sign again"},
+		"device expired": {func(i *testIssuer) { i.Refuse = "expired_token" }, func(o *Options) { o.Flow = FlowDevice }, ErrTimeout, "expired_token", "sign again"},
+		"no devices":     {func(i *testIssuer) { i.answers = noDevice(i) }, func(o *Options) { o.Flow = FlowDevice }, nil, "RFC 8628", "--oauth-force-oob"},
+		"odd device answer": {func(i *testIssuer) { i.answers = map[string]http.HandlerFunc{"/device/code": status(200, `{}`)} },
 			func(o *Options) { o.Flow = FlowDevice }, nil, "what to enter where", ""},
-		"device page in the clear": {func(i *signintest.Issuer) {
-			i.Answer = map[string]http.HandlerFunc{"/device": status(200, `{"device_code":"d","user_code":"u","verification_uri":"http://issuer.test/"}`)}
+		"device in a hurry": {func(i *testIssuer) {
+			i.answers = map[string]http.HandlerFunc{"/device/code": status(200, `{"device_code":"device-code","user_code":"u","verification_uri":"https://issuer.test/","interval":-5}`)}
+		}, func(o *Options) { o.Flow = FlowDevice }, nil, "invalid_grant", "sign again"},
+		"device page in the clear": {func(i *testIssuer) {
+			i.answers = map[string]http.HandlerFunc{"/device/code": status(200, `{"device_code":"d","user_code":"u","verification_uri":"http://issuer.test/"}`)}
 		}, func(o *Options) { o.Flow = FlowDevice }, ErrInsecure, "http://issuer.test/", ""},
-		"overloaded": {func(i *signintest.Issuer) { i.Answer = map[string]http.HandlerFunc{"/token": status(503, "later ")} }, nil, nil, "503", ""},
-		"junk":       {func(i *signintest.Issuer) { i.Answer = map[string]http.HandlerFunc{"/token": status(200, "<html>")} }, nil, nil, "json", ""},
-		"no discovery": {func(i *signintest.Issuer) {
-			i.Answer = map[string]http.HandlerFunc{"/.well-known/openid-configuration": status(404, "nothing\nhere")}
+		"overloaded": {func(i *testIssuer) { i.answers = map[string]http.HandlerFunc{"/token": status(503, "later ")} }, nil, nil, "503", ""},
+		"junk":       {func(i *testIssuer) { i.answers = map[string]http.HandlerFunc{"/token": status(200, "<html>")} }, nil, nil, "json", ""},
+		"no discovery": {func(i *testIssuer) {
+			i.answers = map[string]http.HandlerFunc{"/.well-known/openid-configuration": status(404, "nothing\nhere")}
 		}, nil, nil, "404 Not Found: nothing here", ""},
-		"moved": {func(i *signintest.Issuer) {
-			i.Answer = map[string]http.HandlerFunc{"/.well-known/openid-configuration": status(302, "")}
+		"moved": {func(i *testIssuer) {
+			i.answers = map[string]http.HandlerFunc{"/.well-known/openid-configuration": status(302, "")}
 		}, nil, nil, "302", ""},
-		"token in the clear": {func(i *signintest.Issuer) {
-			i.Answer = map[string]http.HandlerFunc{"/.well-known/openid-configuration": status(200, `{"issuer":"`+i.URL+`","authorization_endpoint":"`+i.URL+`","token_endpoint":"http://issuer.test/token"}`)}
+		"token in the clear": {func(i *testIssuer) {
+			i.answers = map[string]http.HandlerFunc{"/.well-known/openid-configuration": status(200, `{"issuer":"`+i.URL+`","authorization_endpoint":"`+i.URL+`","token_endpoint":"http://issuer.test/token"}`)}
 		}, nil, ErrInsecure, "http://issuer.test/token", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			i := signintest.New(t)
+			i := newIssuer(t)
 			if c.issuer != nil {
 				c.issuer(i)
 			}
@@ -284,8 +299,8 @@ func TestInterrupted(t *testing.T) {
 		"browser": func(o *Options) { o.open = func(string) error { return nil } },
 		"device":  func(o *Options) { o.Flow = FlowDevice },
 	} {
-		i := signintest.New(t)
-		i.DeviceError = "authorization_pending"
+		i := newIssuer(t)
+		i.Refuse = "authorization_pending"
 		o := options()
 		edit(&o)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -305,7 +320,10 @@ func TestInterrupted(t *testing.T) {
 
 // TestNew chooses between the ways, before anything is sent.
 func TestNew(t *testing.T) {
-	token := signintest.New(t).Mint(nil)
+	token, err := newIssuer(t).Mint(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	variable := environment(workload.GitLabVariable, token)
 	actions := environment("GITHUB_ACTIONS", "true", "ACTIONS_ID_TOKEN_REQUEST_URL", "https://actions.test", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t")
 	for name, c := range map[string]struct {
