@@ -272,3 +272,42 @@ func link(t *testing.T, target, name string) {
 		t.Skip(err)
 	}
 }
+
+// Hugging Face's client keeps some contents once for all repositories of a cache,
+// and a link to each in blobs. Such a link is as good as the file, and no other is.
+func TestCacheSharedBlobs(t *testing.T) {
+	content := text(70_000)
+	shared := strings.Repeat("ab", 32)
+	for _, test := range []struct {
+		name, target string
+		shared       []byte
+		want         error
+	}{
+		{"right", "../../blobs/ab/" + shared, content, nil},
+		{"wrong", "../../blobs/ab/" + shared, text(70_001)[1:], download.ErrExists},
+		{"gone", "../../blobs/ab/" + strings.Repeat("abcd", 16), content, download.ErrExists},
+		{"elsewhere", "../../other/ab/" + shared, content, download.ErrExists},
+		{"another repository's", "../../models--a--b/blobs/ab/" + shared, content, download.ErrExists},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := &origin{files: map[string][]byte{"w.bin": content}}
+			to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit, Ref: "main"}
+			for _, dir := range []string{"blobs/ab", "other/ab", "models--a--b/blobs/ab"} {
+				write(t, filepath.Join(to.Dir, dir, shared), string(test.shared))
+			}
+			blob := filepath.Join(to.Dir, repo, "blobs", hex.EncodeToString(sum(content)))
+			link(t, test.target, blob)
+			results, err := download.Run(t.Context(), o, []download.File{signed("w.bin", content)}, to, quick())
+			if !errors.Is(err, test.want) || len(o.asked) > 0 {
+				t.Fatalf("%v, and asked for %q; want %v", err, o.asked, test.want)
+			}
+			if target, err := os.Readlink(blob); err != nil || target != test.target {
+				t.Errorf("the link leads to %q now, %v", target, err)
+			}
+			if test.want == nil {
+				allRight(t, results)
+				holds(t, filepath.Join(to.Dir, repo, snapshot, "w.bin"), content)
+			}
+		})
+	}
+}

@@ -96,11 +96,12 @@ func (c Cache) open(ctx context.Context) (*store, error) {
 	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
 		return nil, err
 	}
-	root, err := openRepo(c.Dir, c.Repo)
+	root, shared, err := openRepo(c.Dir, c.Repo)
 	if err != nil {
 		return nil, err
 	}
 	s := newStore(root, cacheStaging)
+	s.shared = shared
 	s.cache, s.commit, s.ref = true, c.Commit, c.Ref
 	s.prefix = "snapshots/" + c.Commit + "/"
 	if c.Ref == c.Commit {
@@ -123,19 +124,28 @@ func (c Cache) open(ctx context.Context) (*store, error) {
 	return s, nil
 }
 
-// openRepo opens the folder of a repository in the cache, and makes it if need be.
-func openRepo(dir, repo string) (*os.Root, error) {
+// openRepo opens the folder of a repository in the cache, and makes it if need be,
+// and what the repositories of the cache share, if there is anything.
+func openRepo(dir, repo string) (root *os.Root, shared *store, err error) {
 	cache, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer cache.Close()
 	whole := newStore(cache, "")
 	whole.create("CACHEDIR.TAG", cacheTag)
 	if err := whole.makeFolder(repo); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return cache.OpenRoot(repo)
+	if root, err = cache.OpenRoot(repo); err != nil {
+		return nil, nil, err
+	}
+	if there, err := whole.isFolder("blobs"); err == nil && there {
+		if blobs, err := cache.OpenRoot("blobs"); err == nil {
+			shared = newStore(blobs, "")
+		}
+	}
+	return root, shared, nil
 }
 
 // linksWork tries whether a symbolic link can be made. Not everybody may on Windows,

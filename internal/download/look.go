@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
@@ -129,6 +130,8 @@ func (v *verifier) verify(ctx context.Context, name string, f *File) (there bool
 	switch {
 	case err != nil || info == nil:
 		return false, err
+	case info.Mode()&fs.ModeSymlink != 0 && v.store.shared != nil:
+		return v.verifyShared(ctx, name, f)
 	case !info.Mode().IsRegular():
 		return false, fmt.Errorf("%q: %w: expected a file, found %s", name, ErrExists, kind(info.Mode()))
 	case info.Size() != f.Size:
@@ -160,6 +163,29 @@ func (v *verifier) verify(ctx context.Context, name string, f *File) (there bool
 		return false, fmt.Errorf("%q: %w: %v", name, ErrExists, wrong)
 	}
 	return true, nil
+}
+
+// sharedLink is where a blob's link leads that the clients make: to what the
+// repositories of a cache share.
+var sharedLink = regexp.MustCompile(`^\.\./\.\./blobs/([0-9a-f]{2}/[0-9a-f]{64})$`)
+
+// verifyShared is verify for a blob that is a link.
+func (v *verifier) verifyShared(ctx context.Context, name string, f *File) (there bool, err error) {
+	target, err := v.store.root.Readlink(name)
+	if err != nil {
+		return false, err
+	}
+	m := sharedLink.FindStringSubmatch(filepath.ToSlash(target))
+	if m == nil || path.Dir(name) != "blobs" {
+		return false, fmt.Errorf("%q: %w: a link to %q, expected a file", name, ErrExists, target)
+	}
+	w := verifier{store: v.store.shared, pipe: v.pipe, progress: v.progress}
+	there, err = w.verify(ctx, m[1], f)
+	v.read += w.read
+	if err == nil && !there {
+		err = fmt.Errorf("%q: %w: a link to %q, which is missing", name, ErrExists, target)
+	}
+	return there, err
 }
 
 // hash reads so many bytes into the pipe, fewer if they prove wrong before.

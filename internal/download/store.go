@@ -24,6 +24,7 @@ type store struct {
 	staging  string // the folder of partial files
 	prefix   string // before a file's path
 	cache    bool   // it is a repository in a cache
+	shared   *store // the folder of what the cache's repositories share; nil if there is none
 	links    bool   // of which the content is in blobs, and links to it stand at the paths
 	reserved string // a folder that no file may lie in
 	commit   string // for the notes of a folder; of a cache's snapshot
@@ -44,6 +45,9 @@ func newStore(root *os.Root, staging string) *store {
 func (s *store) close() {
 	s.unlock()
 	s.root.Close()
+	if s.shared != nil {
+		s.shared.root.Close()
+	}
 }
 
 // parent is the folder that a name lies in, "" for the root.
