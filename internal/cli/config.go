@@ -81,13 +81,31 @@ func LoadConfigs(ctx context.Context) (config func(ctx context.Context, url stri
 // LoadConfigAt reads the configuration that holds for a model: that of the repository
 // on the Hub for one that is there or in the local cache, and else LoadConfig's.
 func LoadConfigAt(ctx context.Context, p *walk.Place) (*Config, error) {
-	switch onHub, there := p.OnHub(); {
-	case there:
-		return LoadConfigFor(ctx, nil, onHub.URL())
+	switch {
+	case p.OnHub():
+		return loadConfigForAny(ctx, p.HubURLs())
 	case p.Cached != nil:
 		return LoadConfigFor(ctx, nil, p.Cached.URL())
 	}
 	return LoadConfig(ctx, p.Repo)
+}
+
+// loadConfigForAny reads the configuration that holds for the first URL for which
+// something is configured or a signer is pinned, or else for the last.
+func loadConfigForAny(ctx context.Context, urls []string) (*Config, error) {
+	section, err := readSection(ctx, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	var origins []gitrepo.Remote
+	for _, url := range urls {
+		origins = append(origins, gitrepo.Remote{Match: url})
+	}
+	url, err := weightiest(ctx, section, origins, true)
+	if err != nil {
+		return nil, err
+	}
+	return newConfig(ctx, section, url)
 }
 
 // readSection reads git config modelsign.*, with that of the repository if its own
@@ -100,6 +118,9 @@ func readSection(ctx context.Context, repo *gitrepo.Repository, own bool) (secti
 	}
 	switch {
 	case errors.Is(err, gitrepo.ErrNoGit) && repo == nil:
+		if file := mayConfigure("modelsign"); file != "" {
+			return nil, ui.Trouble("install git, which reads it", "reading git config modelsign.*: %w, and %s may hold some", err, ui.Quote(file))
+		}
 		return new(gitrepo.Section), nil // no git, no git config
 	case err != nil:
 		return nil, configError("reading git config modelsign.*", err)

@@ -138,6 +138,9 @@ func ParseName(s, endpoint string) (Name, error) {
 }
 
 func parseID(s string) (Name, error) {
+	if kind, id, ok := strings.Cut(s, "/"); ok && isType(kind) && strings.Count(id, "/") == 1 && IsRepoID(id) {
+		return parseURI(s) // as verdicts and the Hub's own pages call it
+	}
 	if !IsRepoID(s) {
 		return Name{}, errors.New("no repository id, expected org/name")
 	}

@@ -209,7 +209,7 @@ func downloadError(repo hub.Repo, to Destination, err error) error {
 			continue
 		}
 		if to.Folder == "" {
-			return ui.Failed("hf cache rm "+repo.String()+" removes it from the cache; nothing was changed there", "downloading %s: %w", repo, err)
+			return ui.Failed("hf cache rm "+string(repo.Type)+"/"+repo.ID+" removes it from the cache; nothing was changed there", "downloading %s: %w", repo, err)
 		}
 		return ui.Trouble("move it away, or name another folder; nothing was changed there", "downloading %s: %w", repo, err)
 	}

@@ -51,12 +51,19 @@ func LocateHub(ctx context.Context, client *hub.Client, repo hub.Repo, revision,
 	return p, err
 }
 
-// OnHub is the repository on the Hub that the model is; false for one that is here.
-func (p *Place) OnHub() (hub.Repo, bool) {
-	if p.remote == nil {
-		return hub.Repo{}, false
+// OnHub says whether the model is a repository on the Hub and not here.
+func (p *Place) OnHub() bool { return p.remote != nil }
+
+// HubURLs are the addresses by which policy may know a model on the Hub: as it was
+// asked for, and as the Hub writes that if it differs by case only, which the Hub
+// overlooks. A repository that was renamed has the one that was asked for.
+func (p *Place) HubURLs() []string {
+	r := p.remote.revision
+	urls := []string{r.Repo.URL()}
+	if r.MovedTo != "" && strings.EqualFold(r.MovedTo, r.Repo.ID) {
+		urls = append(urls, hub.Repo{Type: r.Repo.Type, ID: r.MovedTo}.URL())
 	}
-	return p.remote.revision.Repo, true
+	return urls
 }
 
 // signature is the path of the signature of the whole repository.
