@@ -120,7 +120,8 @@ func emptyInShards(m *oms.Manifest, e hub.Entry) bool {
 func (r *remote) get(ctx context.Context, files []download.File, to download.Destination, o VerifyOptions) ([]download.Result, error) {
 	progress := o.Terminal.StartProgress("Downloading "+r.revision.Repo.String(), "file")
 	defer progress.Stop()
-	return download.Run(ctx, source{r}, files, to, download.Options{Progress: progress.Add})
+	// Each Open has tried again by itself as long as that was worth it.
+	return download.Run(ctx, source{r}, files, to, download.Options{Progress: progress.Add, Retries: 1})
 }
 
 // source is a revision on the Hub to download from.
