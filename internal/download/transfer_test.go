@@ -409,8 +409,10 @@ func TestInterrupt(t *testing.T) {
 				t.Errorf("got %v and %v, want the interrupt", results, err)
 			}
 			close(release)
+			o.mu.Lock() // one that was stuck may still be at its end
 			sent := o.sent
 			o.spoil = nil
+			o.mu.Unlock()
 			absent(t, dir+"/a")
 			r := mustRun(t, o, download.Folder{Dir: dir}, signed("a", content))[0]
 			if r.Err != nil || r.Resumed != sent || r.Received != int64(len(content))-sent {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
@@ -25,7 +26,9 @@ import (
 // and again; what it lists is the last one.
 type liar struct {
 	contents map[string][]string
-	asked    map[string]int
+
+	mu    sync.Mutex
+	asked map[string]int
 }
 
 const liarsCommit = "0123456789abcdef0123456789abcdef01234567"
@@ -37,8 +40,10 @@ func (l *liar) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, path, isFile := strings.Cut(r.URL.Path, "/resolve/"+liarsCommit+"/")
 	switch contents := l.contents[path]; {
 	case isFile && len(contents) > 0:
+		l.mu.Lock()
 		n := l.asked[path]
 		l.asked[path]++
+		l.mu.Unlock()
 		return answer(http.StatusOK, []byte(contents[min(n, len(contents)-1)]))
 	case strings.Contains(r.URL.Path, "/tree/"):
 		entries := []map[string]any{}
