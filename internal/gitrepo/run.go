@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/secretenv"
 )
 
 // CommandError is a git command that failed.
@@ -205,17 +207,12 @@ var localVariables = []string{
 	"GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_INTERNAL_SUPER_PREFIX",
 }
 
-// secretVariables are those that hold secrets for this program alone, which
-// neither git nor any hook or filter that git runs gets to see.
-var secretVariables = []string{"MODELSIGN_CLIENT_SECRET", "MODELSIGN_PASSPHRASE", "MODELSIGN_PIN", "SIGSTORE_ID_TOKEN"}
-
 // readEnv turns the environment into one for commands whose output we parse:
 // without our secrets, in no other language, without optional locks, and taking a path for nothing
 // but a path. Folders that are relative are made absolute, as commands run in
 // other folders than ours.
 func readEnv(env []string) []string {
-	out := without(env, "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
-	out = without(out, secretVariables...)
+	out := without(secretenv.Without(env), "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
 	for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"} {
 		if v := lookup(out, name); v != "" {
 			if abs, err := filepath.Abs(v); err == nil {

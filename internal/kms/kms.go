@@ -20,7 +20,6 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +27,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/common"
 
 	"github.com/git-model-sign/git-model-sign/internal/plain"
+	"github.com/git-model-sign/git-model-sign/internal/secretenv"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
@@ -128,9 +128,6 @@ const (
 	timeout = 2 * time.Minute
 )
 
-// secrets are the variables that are none of a plugin's business.
-var secrets = []string{"MODELSIGN_PIN=", "MODELSIGN_PASSPHRASE=", "MODELSIGN_CLIENT_SECRET=", "SIGSTORE_ID_TOKEN="}
-
 // ask starts the plugin for one request.
 func (k *Key) ask(ctx context.Context, stdin []byte, args *common.MethodArgs) (*common.PluginResp, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
@@ -147,9 +144,7 @@ func (k *Key) ask(ctx context.Context, stdin []byte, args *common.MethodArgs) (*
 	}
 	var stdout, stderr limited
 	cmd := exec.CommandContext(ctx, k.program, common.ProtocolVersion, string(request))
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return slices.ContainsFunc(secrets, func(s string) bool { return strings.HasPrefix(v, s) })
-	})
+	cmd.Env = secretenv.Without(os.Environ())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = bytes.NewReader(stdin), &stdout, &stderr, time.Second
 	failed := cmd.Run()
 	if cause := context.Cause(ctx); cause != nil {

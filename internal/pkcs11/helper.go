@@ -10,11 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/plain"
+	"github.com/git-model-sign/git-model-sign/internal/secretenv"
 )
 
 // HelperName is the program that loads modules.
@@ -59,15 +59,10 @@ func findHelper() (string, error) {
 	return path, nil
 }
 
-// secrets are the variables that a module does not get to see.
-var secrets = []string{"MODELSIGN_PIN=", "MODELSIGN_PASSPHRASE=", "MODELSIGN_CLIENT_SECRET=", "SIGSTORE_ID_TOKEN="}
-
 // startHelper starts a helper, which ends with ctx or when its standard input does: with this program at the latest.
 func startHelper(ctx context.Context, program string) (*helper, error) {
 	h := &helper{cmd: exec.CommandContext(ctx, program), stderr: new(tail)}
-	h.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return slices.ContainsFunc(secrets, func(s string) bool { return strings.HasPrefix(v, s) })
-	})
+	h.cmd.Env = secretenv.Without(os.Environ())
 	h.cmd.Stderr, h.cmd.WaitDelay = h.stderr, endPatience
 	stdin, err := h.cmd.StdinPipe()
 	if err != nil {
