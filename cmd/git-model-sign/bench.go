@@ -23,7 +23,7 @@ func setupBench(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []st
 	asJSON := flags.Bool("json", false, "print the result as one JSON object")
 
 	return func(ctx context.Context, args []string) error {
-		if err := noArgument(args, ""); err != nil {
+		if err := cli.NoArgument(args, ""); err != nil {
 			return err
 		}
 		if *seconds < least || *seconds > most {

@@ -60,7 +60,7 @@ func setupHooks(flags *pflag.FlagSet, t *ui.Terminal, change func(context.Contex
 	quiet := flags.BoolP("quiet", "q", false, "print errors only")
 
 	return func(ctx context.Context, args []string) error {
-		if err := noArgument(args, ""); err != nil {
+		if err := cli.NoArgument(args, ""); err != nil {
 			return err
 		}
 		t.Quiet = *quiet
@@ -129,7 +129,7 @@ func printResult(t *ui.Terminal, r *hook.Result) {
 
 func setupDoctor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	return func(ctx context.Context, args []string) error {
-		if err := noArgument(args, ""); err != nil {
+		if err := cli.NoArgument(args, ""); err != nil {
 			return err
 		}
 		executable, err := os.Executable()

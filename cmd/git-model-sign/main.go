@@ -124,14 +124,6 @@ func (c command) usage() string {
 	return s + "\ngit model-sign " + c.name + " <command> -h lists a command's options."
 }
 
-// noArgument refuses arguments, with a hint that may be "".
-func noArgument(args []string, hint string) error {
-	if len(args) > 0 {
-		return ui.Usage(hint, "expected no argument, found %s", ui.QuoteAll(args))
-	}
-	return nil
-}
-
 // onePath takes at most one argument, the model's path.
 func onePath(args []string) (string, error) {
 	switch len(args) {

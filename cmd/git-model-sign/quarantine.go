@@ -25,7 +25,7 @@ func setupQuarantineList(flags *pflag.FlagSet, t *ui.Terminal) func(context.Cont
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
-		if err := noArgument(args, ""); err != nil {
+		if err := cli.NoArgument(args, ""); err != nil {
 			return err
 		}
 		repo, _, err := walk.FindInRepository(ctx, ".")

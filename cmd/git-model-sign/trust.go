@@ -126,7 +126,7 @@ func setupTrustCheck(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context,
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
-		if err := noArgument(args, "it looks at every signature of the repository that the current folder is in"); err != nil {
+		if err := cli.NoArgument(args, "it looks at every signature of the repository that the current folder is in"); err != nil {
 			return err
 		}
 		repo, config, err := here(ctx)

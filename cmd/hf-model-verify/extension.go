@@ -75,8 +75,8 @@ func uninstallExtension(ctx context.Context, args []string, t *ui.Terminal) int 
 
 // extensionDir is the folder of the extension; the commands take no argument.
 func extensionDir(args []string) (string, error) {
-	if len(args) > 0 {
-		return "", ui.Usage("", "expected no argument, found %s", ui.QuoteAll(args))
+	if err := cli.NoArgument(args, ""); err != nil {
+		return "", err
 	}
 	dir, err := extension.Dir()
 	return dir, ui.ExtensionError(err, "")

@@ -82,3 +82,11 @@ func optionError(err error) error {
 
 // errNumber says that a value is no number, or one beyond all bounds.
 var errNumber = errors.New("expected a number")
+
+// NoArgument refuses arguments, with a hint that may be "".
+func NoArgument(args []string, hint string) error {
+	if len(args) > 0 {
+		return ui.Usage(hint, "expected no argument, found %s", ui.QuoteAll(args))
+	}
+	return nil
+}
