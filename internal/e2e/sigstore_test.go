@@ -40,7 +40,7 @@ func sigstoreCommand(t testing.TB) func(*testscript.TestScript, bool, []string) 
 			in.mint(ts, args[1], args[2:])
 			return
 		case args[0] == "refuse" && len(args) == 2:
-			in.issuer.Refuse = args[1]
+			in.issuer.Refuse(args[1])
 			return
 		case args[0] == "serve" && len(args) == 3:
 			in.serve(t, ts, instance(t, ts, args[1]), args[1], args[2])

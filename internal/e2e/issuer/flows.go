@@ -29,15 +29,18 @@ func (i *Issuer) auth(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "redirect_uri must be on this machine", http.StatusBadRequest)
 		return
 	}
-	if i.Refuse != "" {
-		back.RawQuery = url.Values{"error": {i.Refuse}, "state": {q.Get("state")}}.Encode()
+	code := rand.Text()
+	i.mu.Lock()
+	refusal := i.refusal
+	if refusal == "" {
+		i.codes[code] = q
+	}
+	i.mu.Unlock()
+	if refusal != "" {
+		back.RawQuery = url.Values{"error": {refusal}, "state": {q.Get("state")}}.Encode()
 		http.Redirect(w, r, back.String(), http.StatusFound)
 		return
 	}
-	code := rand.Text()
-	i.mu.Lock()
-	i.codes[code] = q
-	i.mu.Unlock()
 	if q.Get("redirect_uri") == outOfBand {
 		fmt.Fprintf(w, "<title>Signed in</title><p>Enter this code: <code>%s</code>\n", html.EscapeString(code))
 		return
@@ -125,9 +128,9 @@ func (i *Issuer) redeemDevice(code, client string) (claims map[string]any, refus
 	switch {
 	case !ok || d.client != client:
 		return nil, "invalid_grant"
-	case i.Refuse != "":
+	case i.refusal != "":
 		delete(i.devices, code)
-		return nil, i.Refuse
+		return nil, i.refusal
 	case d.asked < i.Pending:
 		d.asked++
 		return nil, "authorization_pending"

@@ -26,14 +26,13 @@ type Issuer struct {
 	Claims map[string]any
 	// Clients are the applications that may ask people to sign in, and their secrets, which may be empty.
 	Clients map[string]string
-	// Refuse, where it is not empty, is what the person who is asked to sign in answers, such as "access_denied".
-	Refuse string
 	// Pending is how many times a device is told to wait until the person has signed in.
 	Pending int
 
 	key *ecdsa.PrivateKey
 
 	mu      sync.Mutex
+	refusal string                // see Refuse
 	codes   map[string]url.Values // by code: what was asked for at /auth
 	devices map[string]*device    // by device code
 }
@@ -62,6 +61,13 @@ func New(issuerURL string, claims map[string]any) (*Issuer, error) {
 // Person is the claims of a token for somebody with an email address.
 func Person(email string) map[string]any {
 	return map[string]any{"sub": email, "email": email, "email_verified": true}
+}
+
+// Refuse has the person who is asked to sign in answer with an error, such as "access_denied", or with "" no longer.
+func (i *Issuer) Refuse(answer string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.refusal = answer
 }
 
 // Mint signs a token. The claims given override the issuer's own and the usual ones; one that is nil is left out.

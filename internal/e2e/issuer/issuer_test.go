@@ -118,7 +118,7 @@ func TestAuthorizationCode(t *testing.T) {
 		"wrong verifier": {func(_, token url.Values, _ *issuer.Issuer) { token.Set("code_verifier", "another") }, "invalid_grant"},
 		"plain PKCE":     {func(authorize, _ url.Values, _ *issuer.Issuer) { authorize.Set("code_challenge_method", "plain") }, "invalid_grant"},
 		"other redirect": {func(_, token url.Values, _ *issuer.Issuer) { token.Set("redirect_uri", "http://localhost:2/") }, "invalid_grant"},
-		"consent":        {func(_, _ url.Values, i *issuer.Issuer) { i.Refuse = "access_denied" }, "access_denied"},
+		"consent":        {func(_, _ url.Values, i *issuer.Issuer) { i.Refuse("access_denied") }, "access_denied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := start(t)
