@@ -189,8 +189,8 @@ func TestSignInFails(t *testing.T) {
 		text   string
 		hint   string
 	}{
-		"refused":           {func(i *testIssuer) { i.Refuse = "access_denied" }, nil, ErrRefused, `access_denied: the user\x1b[2J said no`, "sign again"},
-		"server trouble":    {func(i *testIssuer) { i.Refuse = "server_error" }, nil, nil, "server_error", "sign again"},
+		"refused":           {func(i *testIssuer) { i.Refuse("access_denied") }, nil, ErrRefused, `access_denied: the user\x1b[2J said no`, "sign again"},
+		"server trouble":    {func(i *testIssuer) { i.Refuse("server_error") }, nil, nil, "server_error", "sign again"},
 		"another state":     {func(i *testIssuer) { i.state = "x" }, nil, ErrState, "state", "sign again"},
 		"another nonce":     {func(i *testIssuer) { i.claims = map[string]any{"nonce": "x"} }, nil, ErrState, "nonce", "sign again"},
 		"another issuer":    {func(i *testIssuer) { i.claims = map[string]any{"iss": "https://other.test"} }, nil, nil, "different provider", ""},
@@ -221,8 +221,8 @@ func TestSignInFails(t *testing.T) {
 			o.People = &person{paste: func(string) (string, error) { return "", nil }}
 		}, ErrRefused, "no code", ""},
 		"nobody comes":   {nil, func(o *Options) { o.wait = 50 * time.Millisecond; o.open = func(string) error { return nil } }, ErrTimeout, "50ms", "sign again"},
-		"device refused": {func(i *testIssuer) { i.Refuse = "access_denied" }, func(o *Options) { o.Flow = FlowDevice }, ErrRefused, "access_denied", "sign again"},
-		"device expired": {func(i *testIssuer) { i.Refuse = "expired_token" }, func(o *Options) { o.Flow = FlowDevice }, ErrTimeout, "expired_token", "sign again"},
+		"device refused": {func(i *testIssuer) { i.Refuse("access_denied") }, func(o *Options) { o.Flow = FlowDevice }, ErrRefused, "access_denied", "sign again"},
+		"device expired": {func(i *testIssuer) { i.Refuse("expired_token") }, func(o *Options) { o.Flow = FlowDevice }, ErrTimeout, "expired_token", "sign again"},
 		"no devices":     {func(i *testIssuer) { i.answers = noDevice(i) }, func(o *Options) { o.Flow = FlowDevice }, nil, "RFC 8628", "--oauth-force-oob"},
 		"odd device answer": {func(i *testIssuer) { i.answers = map[string]http.HandlerFunc{"/device/code": status(200, `{}`)} },
 			func(o *Options) { o.Flow = FlowDevice }, nil, "what to enter where", ""},
@@ -300,7 +300,7 @@ func TestInterrupted(t *testing.T) {
 		"device":  func(o *Options) { o.Flow = FlowDevice },
 	} {
 		i := newIssuer(t)
-		i.Refuse = "authorization_pending"
+		i.Refuse("authorization_pending")
 		o := options()
 		edit(&o)
 		ctx, cancel := context.WithCancel(t.Context())
