@@ -12,8 +12,9 @@ import (
 // knownKeys are the names of every key of modelsign that anything looks at.
 func knownKeys() []string {
 	return []string{
-		"allowSymlinks", "cache", "certificateChain", "clientId", "clientSecretFile", "firstUse", "hash", "hashBackend", "identity",
-		"identityProvider", "identityRegexp", "identityTokenFile", "knownSigners", "mode", "noCommit", "oauthForceDevice", "oauthForceOob",
+		"allowSymlinks", "cache", "certificateChain", "clientId", "clientSecretFile", "firstUse", "githubWorkflowName", "githubWorkflowRef",
+		"githubWorkflowRepository", "githubWorkflowSha", "githubWorkflowTrigger", "hash", "hashBackend", "identity",
+		"identityProvider", "identityProviderRegexp", "identityRegexp", "identityTokenFile", "knownSigners", "mode", "noCommit", "oauthForceDevice", "oauthForceOob",
 		"onFailure", "privateKey", "publicKey", "receiveRefs", "require", "shards", "signInProvider", "signingCertificate", "threads",
 		"trustConfig", "trustedRoot", "useAmbientCredentials", "useStaging",
 	}

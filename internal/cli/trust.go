@@ -12,44 +12,54 @@ import (
 
 // Trust holds the options of whom to believe.
 type Trust struct {
-	publicKey                string
-	chain                    []string
-	identity, regexp, issuer string
-	instance                 Instance
-	require                  bool
-	changed                  func(name string) bool
+	publicKey string
+	chain     []string
+	signer    verify.Identity
+	instance  Instance
+	require   bool
+	flags     *pflag.FlagSet
 }
 
 // methodFlags are the options that name a signer to believe, by method.
 var methodFlags = map[string][]string{
 	"key":         {"public-key"},
 	"certificate": {"certificate-chain"},
-	"sigstore":    {"identity", "identity-regexp", "identity-provider"},
+	"sigstore":    {"identity", "identity-regexp", "identity-provider", "identity-provider-regexp"},
 }
+
+// workflowFlags are the options of what a Sigstore signer's certificate has to say besides.
+var workflowFlags = []string{"github-workflow-repository", "github-workflow-ref", "github-workflow-trigger", "github-workflow-name", "github-workflow-sha"}
 
 // Register declares the options. Without it nothing was given on the command line.
 func (o *Trust) Register(flags *pflag.FlagSet) {
-	o.changed = flags.Changed
+	o.flags = flags
 	flags.StringVar(&o.publicKey, "public-key", "", "believe the key whose public half is in `FILE`")
 	flags.StringArrayVar(&o.chain, "certificate-chain", nil, "believe certificates that lead to those in `FILE`; may be repeated")
-	flags.StringVar(&o.identity, "identity", "", "believe the Sigstore `IDENTITY`: an e-mail address or a URI")
-	flags.StringVar(&o.regexp, "identity-regexp", "", "believe each Sigstore identity that matches the whole of `EXPRESSION`, in RE2's syntax")
-	flags.StringVar(&o.issuer, "identity-provider", "", "the `URL` of the provider that vouches for the identity")
+	s := &o.signer
+	flags.StringVar(&s.ID, "identity", "", "believe the Sigstore `IDENTITY`: an e-mail address or a URI")
+	flags.StringVar(&s.Regexp, "identity-regexp", "", "believe each Sigstore identity that matches the whole of `EXPRESSION`, in RE2's syntax")
+	flags.StringVar(&s.Issuer, "identity-provider", "", "the `URL` of the provider that vouches for the identity")
+	flags.StringVar(&s.IssuerRegexp, "identity-provider-regexp", "", "believe each provider whose URL matches the whole of `EXPRESSION`")
+	flags.StringVar(&s.Workflow.Repository, "github-workflow-repository", "", "the `REPOSITORY` that the signing job has to have run for: org/name, or its URL")
+	flags.StringVar(&s.Workflow.Ref, "github-workflow-ref", "", "the `REF` that the job has to have run on, such as refs/heads/main")
+	flags.StringVar(&s.Workflow.Trigger, "github-workflow-trigger", "", "the `EVENT` that has to have started the job, such as push")
+	flags.StringVar(&s.Workflow.Name, "github-workflow-name", "", "the `NAME` that the workflow has to have")
+	flags.StringVar(&s.Workflow.SHA, "github-workflow-sha", "", "the `COMMIT` that the job has to have run on")
 	o.instance.Register(flags)
 	flags.BoolVar(&o.require, "require", false, "take a signature that is not there for a failed verification")
 }
 
 // Resolve is the policy that config holds, with the signers that the command
-// line names in place of config's. Options that name a Sigstore instance go with
-// either.
+// line names in place of config's. Options that name a Sigstore instance, or what
+// certificates have to say of a workflow, go with either.
 func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 	p, err := config.Policy()
-	if err != nil || o.changed == nil {
+	if err != nil || o.flags == nil {
 		return p, err
 	}
 	var methods []string
 	for method, names := range methodFlags {
-		if slices.ContainsFunc(names, o.changed) {
+		if slices.ContainsFunc(names, o.flags.Changed) {
 			methods = append(methods, method)
 		}
 	}
@@ -63,12 +73,18 @@ func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 		if namesDevice("private-key", o.publicKey) {
 			return policy.Policy{}, ui.Usage("git model-sign keygen --public-of URI FILE writes the public key into a file", "--public-key takes a file: to verify, no token or key service is asked")
 		}
+		if o.signer.Issuer != "" && o.signer.IssuerRegexp != "" {
+			return policy.Policy{}, ui.Usage("", "--identity-provider does not go with --identity-provider-regexp")
+		}
 		if p.Trust.Empty() {
 			// An empty variable of a script must not ask for less than none.
 			return policy.Policy{}, ui.Usage("", "--%s: names nobody", methodFlags[methods[0]][0])
 		}
 	}
-	if o.changed("require") {
+	if err := o.applyWorkflow(&p.Trust); err != nil {
+		return policy.Policy{}, err
+	}
+	if o.flags.Changed("require") {
 		p.Require = o.require
 	}
 	o.instance.Apply(&p.Trust)
@@ -78,14 +94,44 @@ func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 // identities are those that the command line names. One without its provider is
 // kept, for the error that it deserves.
 func (o *Trust) identities() []verify.Identity {
-	var out []verify.Identity
-	if o.regexp != "" {
-		out = append(out, verify.Identity{Regexp: o.regexp, Issuer: o.issuer})
+	s := o.signer
+	if !slices.ContainsFunc([]string{s.ID, s.Regexp, s.Issuer, s.IssuerRegexp}, func(v string) bool { return v != "" }) {
+		return nil
 	}
-	if o.identity != "" || o.issuer != "" && o.regexp == "" {
-		out = append(out, verify.Identity{ID: o.identity, Issuer: o.issuer})
+	s.Workflow = verify.Workflow{} // which applyWorkflow puts there
+	if s.ID == "" || s.Regexp == "" {
+		return []verify.Identity{s}
 	}
-	return out
+	exact, pattern := s, s
+	exact.Regexp, pattern.ID = "", ""
+	return []verify.Identity{pattern, exact}
+}
+
+// applyWorkflow holds Sigstore signers to what the command line asks of their
+// certificates. Keys and certificates of others are not believed then: they could
+// not be held to it.
+func (o *Trust) applyWorkflow(t *policy.Trust) error {
+	var given []string
+	for _, name := range workflowFlags {
+		if !o.flags.Changed(name) {
+			continue
+		}
+		if given = append(given, name); o.flags.Lookup(name).Value.String() == "" {
+			return ui.Usage("", "--%s: is empty", name)
+		}
+	}
+	if len(given) == 0 {
+		return nil
+	}
+	if len(t.Identities) == 0 {
+		return ui.Usage("give --identity or --identity-regexp, with --identity-provider, too", "--%s: no Sigstore identity is named whose certificate could have it", given[0])
+	}
+	t.PublicKeys, t.CertificateChain = nil, nil
+	t.Identities = slices.Clone(t.Identities)
+	for i := range t.Identities {
+		t.Identities[i].Workflow = t.Identities[i].Workflow.With(o.signer.Workflow)
+	}
+	return nil
 }
 
 func nonEmpty(s string) []string {

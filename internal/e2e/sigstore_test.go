@@ -27,7 +27,9 @@ type instancesKey struct{}
 //	sigstore token FILE CLAIM=VALUE...                write a token of the issuer's, with these claims in place of its own
 //	sigstore refuse WORD                              have the issuer answer whoever signs in with this error, such as access_denied
 //	sigstore logged INSTANCE NUMBER                   hold its log to a number of entries
-//	sigstore resign INSTANCE IDENTITY PROVIDER FILE   put a signature of that identity in the place of the one in FILE, over the same statement
+//	sigstore resign INSTANCE IDENTITY PROVIDER FILE [CLAIM=VALUE...]
+//	                                                  put a signature of that identity in the place of the one in FILE, over the same statement;
+//	                                                  its certificate has the claims that Fulcio numbers so, such as 5=org/model
 //
 // Who comes to the issuer has signed in as alice@example.com; $BROWSE is a command that goes there, for BROWSER.
 func sigstoreCommand(t testing.TB) func(*testscript.TestScript, bool, []string) {
@@ -54,20 +56,34 @@ func sigstoreCommand(t testing.TB) func(*testscript.TestScript, bool, []string) 
 			}
 			return
 		}
-		instance, file := instance(t, ts, args[1]), ts.MkAbs(args[len(args)-1])
+		instance := instance(t, ts, args[1])
 		switch {
 		case args[0] == "root" && len(args) == 3:
-			ts.Check(os.WriteFile(file, instance.TrustedRoot(t, false), 0o666))
-		case args[0] == "resign" && len(args) == 5:
+			ts.Check(os.WriteFile(ts.MkAbs(args[2]), instance.TrustedRoot(t, false), 0o666))
+		case args[0] == "resign" && len(args) >= 5:
+			file := ts.MkAbs(args[4])
 			raw, err := os.ReadFile(file)
 			ts.Check(err)
 			b, err := oms.ParseBundle(raw)
 			ts.Check(err)
-			ts.Check(os.WriteFile(file, instance.Bundle(t, args[2], args[3], b.Payload), 0o666))
+			signer := instance.JobSigner(t, args[2], args[3], claims(ts, args[5:]))
+			ts.Check(os.WriteFile(file, signer.Bundle(t, b.Payload), 0o666))
 		default:
 			ts.Fatalf("sigstore: %q is not understood", args)
 		}
 	}
+}
+
+// claims are what a certificate says besides, by Fulcio's numbers.
+func claims(ts *testscript.TestScript, pairs []string) map[int]string {
+	claims := make(map[int]string)
+	for _, pair := range pairs {
+		number, value, _ := strings.Cut(pair, "=")
+		n, err := strconv.Atoi(number)
+		ts.Check(err)
+		claims[n] = value
+	}
+	return claims
 }
 
 // instance is a session's instance of that name.

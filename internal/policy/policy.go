@@ -181,11 +181,16 @@ func (r *reader) oneOf(key string, allowed ...string) string {
 
 // identities pairs identities with their providers. A value may name both,
 // "<identity> <provider>"; to those that do not the one provider of
-// modelsign.identityProvider belongs. Where it has several values the last one
-// counts, as always, but only for a single identity: of several it would be a
-// guess which belongs to which, and a wrong one would trust a stranger.
+// modelsign.identityProvider or modelsign.identityProviderRegexp belongs. Where
+// it has several values the last one counts, as always, but only for a single
+// identity: of several it would be a guess which belongs to which, and a wrong
+// one would trust a stranger.
 func (r *reader) identities() []verify.Identity {
-	provider := r.last("identityProvider")
+	provider, expression := r.last("identityProvider"), r.last("identityProviderRegexp")
+	if provider != "" && expression != "" {
+		r.fail("identityProviderRegexp", "is %q, and modelsign.identityProvider is %q: an empty value takes one of them back", expression, provider)
+	}
+	workflow := r.workflow()
 	var out []verify.Identity
 	bare := 0
 	for _, key := range []string{"identity", "identityRegexp"} {
@@ -195,23 +200,37 @@ func (r *reader) identities() []verify.Identity {
 				r.fail(key, "is %q, expected an identity, or an identity and its provider with a space between them", v)
 				continue
 			}
-			identity := verify.Identity{ID: fields[0], Issuer: provider}
+			identity := verify.Identity{ID: fields[0], Issuer: provider, IssuerRegexp: expression, Workflow: workflow}
 			if key == "identityRegexp" {
-				identity = verify.Identity{Regexp: fields[0], Issuer: provider}
+				identity.ID, identity.Regexp = "", fields[0]
 			}
 			if len(fields) == 2 {
-				identity.Issuer = fields[1]
-			} else if bare++; provider == "" {
+				identity.Issuer, identity.IssuerRegexp = fields[1], ""
+			} else if bare++; provider == "" && expression == "" {
 				r.fail(key, "is %q, which needs its modelsign.identityProvider", v)
 			}
 			out = append(out, identity)
 		}
 	}
-	if providers := slices.Compact(slices.Sorted(slices.Values(r.all("identityProvider")))); bare > 1 && len(providers) > 1 {
-		r.fail("identityProvider", "names several providers, and which belongs to which identity is not said: write each modelsign.identity as \"<identity> <provider>\"")
+	for _, key := range []string{"identityProvider", "identityProviderRegexp"} {
+		if providers := slices.Compact(slices.Sorted(slices.Values(r.all(key)))); bare > 1 && len(providers) > 1 {
+			r.fail(key, "names several providers, and which belongs to which identity is not said: write each modelsign.identity as \"<identity> <provider>\"")
+		}
+		if v := r.last(key); v != "" && len(out) == 0 && len(r.all("publicKey")) == 0 && len(r.all("certificateChain")) == 0 {
+			r.fail(key, "is %q, and no modelsign.identity says whom it has to vouch for", v)
+		}
 	}
-	if provider != "" && len(out) == 0 && len(r.all("publicKey")) == 0 && len(r.all("certificateChain")) == 0 {
-		r.fail("identityProvider", "is %q, and no modelsign.identity says whom it has to vouch for", provider)
+	if workflow != (verify.Workflow{}) && len(out) == 0 {
+		// Also where a key is named: it could not be held to this.
+		r.fail("githubWorkflow*", "asks for a workflow with %s, and no modelsign.identity says whose; an empty value takes it back", workflow)
 	}
 	return out
+}
+
+// workflow is what every identity's certificate has to say of the job that signed.
+func (r *reader) workflow() verify.Workflow {
+	return verify.Workflow{
+		Repository: r.last("githubWorkflowRepository"), Ref: r.last("githubWorkflowRef"), Trigger: r.last("githubWorkflowTrigger"),
+		Name: r.last("githubWorkflowName"), SHA: r.last("githubWorkflowSha"),
+	}
 }

@@ -39,6 +39,7 @@ func TestFromConfig(t *testing.T) {
 
 // What is not understood is never taken for something weaker.
 func TestFromConfigRefuses(t *testing.T) {
+	abs := filepath.Join(t.TempDir(), "key.pub")
 	for name, c := range map[string]struct {
 		values map[string][]string
 		names  string
@@ -65,6 +66,13 @@ func TestFromConfigRefuses(t *testing.T) {
 			"identityprovider": {"https://one.example", "https://two.example"}}, "several providers"},
 		"which provider for which, mixed": {map[string][]string{"identity": {"a@example.com"}, "identityregexp": {".*"},
 			"identityprovider": {"https://one.example", "https://two.example"}}, "several providers"},
+		"both kinds of provider": {map[string][]string{"identity": {"a"}, "identityprovider": {"https://one.example"},
+			"identityproviderregexp": {".*"}}, "identityProviderRegexp"},
+		"provider expression alone": {map[string][]string{"identityproviderregexp": {".*"}}, "identityProviderRegexp"},
+		"which expression for which": {map[string][]string{"identity": {"a@example.com", "b@example.com"},
+			"identityproviderregexp": {"https://one.*", "https://two.*"}}, "several providers"},
+		"workflow of nobody": {map[string][]string{"githubworkflowref": {"refs/heads/main"}}, "ref refs/heads/main"},
+		"workflow of a key":  {map[string][]string{"githubworkflowtrigger": {"push"}, "publickey": {abs}}, "trigger push"},
 	} {
 		if _, err := policy.FromConfig(config(c.values)); !errors.Is(err, policy.ErrConfig) || !strings.Contains(err.Error(), c.names) {
 			t.Errorf("%s: %v, want ErrConfig that names %s", name, err, c.names)
@@ -74,6 +82,7 @@ func TestFromConfigRefuses(t *testing.T) {
 
 func TestIdentities(t *testing.T) {
 	const one, two = "https://one.example", "https://two.example"
+	workflow := verify.Workflow{Repository: "org/model", Ref: "main", Trigger: "push", Name: "Sign", SHA: "ab"}
 	for name, c := range map[string]struct {
 		values map[string][]string
 		want   []verify.Identity
@@ -91,6 +100,14 @@ func TestIdentities(t *testing.T) {
 			[]verify.Identity{{ID: "a", Issuer: one}, {ID: "b", Issuer: two}}},
 		"expressions": {map[string][]string{"identity": {"a"}, "identityregexp": {"b.*", "c.* " + two}, "identityprovider": {one}},
 			[]verify.Identity{{ID: "a", Issuer: one}, {Regexp: "b.*", Issuer: one}, {Regexp: "c.*", Issuer: two}}},
+		"a provider by expression": {map[string][]string{"identity": {"a", "b " + two}, "identityproviderregexp": {"o.*", "p.*", "", "q.*"}},
+			[]verify.Identity{{ID: "a", IssuerRegexp: "q.*"}, {ID: "b", Issuer: two}}},
+		"an expression in place of a provider": {map[string][]string{"identity": {"a"}, "identityprovider": {one, ""}, "identityproviderregexp": {"q.*"}},
+			[]verify.Identity{{ID: "a", IssuerRegexp: "q.*"}}},
+		"a workflow": {map[string][]string{"identity": {"a"}, "identityregexp": {"b " + two}, "identityprovider": {one},
+			"githubworkflowrepository": {"x/y", "org/model"}, "githubworkflowref": {"main"}, "githubworkflowtrigger": {"push"}, "githubworkflowname": {"Sign"}, "githubworkflowsha": {"ab"}},
+			[]verify.Identity{{ID: "a", Issuer: one, Workflow: workflow}, {Regexp: "b", Issuer: two, Workflow: workflow}}},
+		"a workflow, taken back":         {map[string][]string{"identity": {"a " + one}, "githubworkflowref": {"main", ""}}, []verify.Identity{{ID: "a", Issuer: one}}},
 		"a general provider beside keys": {map[string][]string{"publickey": {filepath.Join(t.TempDir(), "k")}, "identityprovider": {one}}, nil},
 	} {
 		p, err := policy.FromConfig(config(c.values))

@@ -80,7 +80,7 @@ func (t Trust) certificate() (verify.Verifier, error) {
 
 func (t Trust) sigstore() (verify.Verifier, error) {
 	for _, i := range t.Identities {
-		if i.ID == "" && i.Regexp == "" || i.Issuer == "" {
+		if i.ID == "" && i.Regexp == "" || i.Issuer == "" && i.IssuerRegexp == "" {
 			return nil, fmt.Errorf("%w: a Sigstore signer needs both --identity and --identity-provider, or modelsign.identity and modelsign.identityProvider", ErrConfig)
 		}
 	}

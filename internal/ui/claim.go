@@ -24,6 +24,9 @@ func (t *Terminal) Claim(c *Claim) {
 	t.Result("model        %s", Quote(c.Manifest.ModelName))
 	t.Result("method       %s", c.Bundle.Material)
 	t.Result("signer       %s", c.signer())
+	if w := c.workflow(); w != (verify.Workflow{}) {
+		t.Result("workflow     %s", w)
+	}
 	t.Result("root digest  sha256:%x", root)
 	t.Result("hashing      %s", hashing(c.Manifest.Serialization))
 	if n := len(c.Manifest.Serialization.IgnorePaths); n > 0 {
@@ -60,6 +63,18 @@ func (c *Claim) signer() string {
 	return fmt.Sprintf("%s, certified by %s", Quote(name), Quote(leaf.Issuer.String()))
 }
 
+// workflow is what the verification material says of the job that signed.
+func (c *Claim) workflow() verify.Workflow {
+	if c.Bundle.Material != oms.MaterialSigstore || len(c.Bundle.Certificates) == 0 {
+		return verify.Workflow{}
+	}
+	leaf, err := x509.ParseCertificate(c.Bundle.Certificates[0])
+	if err != nil {
+		return verify.Workflow{}
+	}
+	return verify.ClaimedWorkflow(leaf)
+}
+
 func hashing(s oms.Serialization) string {
 	text := string(s.HashType) + " of whole files"
 	if s.Method == oms.Shards {
@@ -93,6 +108,7 @@ type ClaimJSON struct {
 	Signature     string         `json:"signature"`
 	Method        string         `json:"method"`
 	Signer        string         `json:"signer"`
+	Workflow      *WorkflowJSON  `json:"workflow,omitempty"`
 	Manifest      *ManifestJSON  `json:"manifest"`
 	Resources     []ResourceJSON `json:"resources"`
 }
@@ -106,7 +122,7 @@ type ResourceJSON struct {
 // JSON is the claim as one object.
 func (c *Claim) JSON() ClaimJSON {
 	out := ClaimJSON{SchemaVersion: SchemaVersion, Signature: c.Signature, Method: c.Bundle.Material.String(),
-		Signer: c.signer(), Manifest: NewManifestJSON(c.Manifest), Resources: make([]ResourceJSON, len(c.Manifest.Resources))}
+		Signer: c.signer(), Workflow: workflowJSON(c.workflow()), Manifest: NewManifestJSON(c.Manifest), Resources: make([]ResourceJSON, len(c.Manifest.Resources))}
 	for i, r := range c.Manifest.Resources {
 		out.Resources[i] = ResourceJSON{Name: c.Manifest.ResourceName(r),
 			Digest: Digest(string(c.Manifest.Serialization.HashType), hex.EncodeToString(r.Digest))}

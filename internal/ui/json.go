@@ -74,6 +74,25 @@ type SignerJSON struct {
 	Issuer   string     `json:"issuer,omitempty"`
 	Time     *time.Time `json:"time,omitempty"`
 	LogIndex *int64     `json:"logIndex,omitempty"`
+	// Workflow is what the certificate says of the job that signed.
+	Workflow *WorkflowJSON `json:"workflow,omitempty"`
+}
+
+// WorkflowJSON is what is asked or said of a job that signed.
+type WorkflowJSON struct {
+	Repository string `json:"repository,omitempty"`
+	Ref        string `json:"ref,omitempty"`
+	Trigger    string `json:"trigger,omitempty"`
+	Name       string `json:"name,omitempty"`
+	SHA        string `json:"sha,omitempty"`
+}
+
+func workflowJSON(w verify.Workflow) *WorkflowJSON {
+	if w == (verify.Workflow{}) {
+		return nil
+	}
+	out := WorkflowJSON(w)
+	return &out
 }
 
 // ChangeJSON is a pinned signer, and what was found instead.
@@ -179,7 +198,7 @@ func signerJSON(s *verify.Signer) *SignerJSON {
 	if s == nil {
 		return nil
 	}
-	out := &SignerJSON{Method: s.Method, Identity: s.Identity, Issuer: s.Issuer}
+	out := &SignerJSON{Method: s.Method, Identity: s.Identity, Issuer: s.Issuer, Workflow: workflowJSON(s.Workflow)}
 	if !s.Time.IsZero() {
 		at := s.Time.UTC()
 		out.Time = &at

@@ -153,6 +153,9 @@ type IdentityJSON struct {
 	Identity         string `json:"identity,omitempty"`
 	IdentityRegexp   string `json:"identityRegexp,omitempty"`
 	IdentityProvider string `json:"identityProvider"`
+	// IdentityProviderRegexp stands where IdentityProvider is "".
+	IdentityProviderRegexp string        `json:"identityProviderRegexp,omitempty"`
+	Workflow               *WorkflowJSON `json:"workflow,omitempty"`
 }
 
 // PinJSON is a pinned signer.
@@ -180,7 +183,7 @@ func (l *TrustList) JSON() TrustListJSON {
 func identitiesJSON(identities []verify.Identity) []IdentityJSON {
 	var out []IdentityJSON
 	for _, i := range identities {
-		out = append(out, IdentityJSON{i.ID, i.Regexp, i.Issuer})
+		out = append(out, IdentityJSON{i.ID, i.Regexp, i.Issuer, i.IssuerRegexp, workflowJSON(i.Workflow)})
 	}
 	return out
 }

@@ -24,6 +24,8 @@ type Signer struct {
 	Time time.Time
 	// LogIndex is the signature's place in the transparency log, -1 if it is in none that was checked.
 	LogIndex int64
+	// Workflow is what a Sigstore certificate says of the job that signed; the zero Workflow where it was none.
+	Workflow Workflow
 }
 
 // String describes the signer in one printable line.

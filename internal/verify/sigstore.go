@@ -3,10 +3,6 @@ package verify
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"regexp"
-	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -35,62 +31,29 @@ type SigstoreOptions struct {
 	Instance *sigstore.Instance
 }
 
-// Identity is a Sigstore signer, or by a pattern several.
-type Identity struct {
-	// ID is the signer's email address or URI, as the certificate has to have it to the letter.
-	ID string
-	// Regexp stands in the place of ID: an expression in RE2's syntax that the whole of the certificate's identity has to match.
-	Regexp string
-	// Issuer is the URL of the identity provider that vouched for the identity, to the letter.
-	Issuer string
-}
-
-// String describes the identity in one printable line.
-func (i Identity) String() string {
-	id := plain.Name(i.ID)
-	if i.Regexp != "" {
-		id = "/" + plain.Name(i.Regexp) + "/"
-	}
-	return fmt.Sprintf("%s (%s)", id, plain.Name(i.Issuer))
-}
-
-// certificateIdentity is i as sigstore-go has it.
-func (i Identity) certificateIdentity() (verify.CertificateIdentity, error) {
-	var none verify.CertificateIdentity
-	switch {
-	case (i.ID == "") == (i.Regexp == ""), i.Issuer == "":
-		return none, errors.New("to trust a Sigstore signer takes both an identity and an identity provider")
-	case i.ID != "":
-		return verify.NewShortCertificateIdentity(i.Issuer, "", i.ID, "")
-	}
-	// By itself first: an expression such as "a)|(b" becomes a sound one only between our anchors, and would undo them.
-	if _, err := regexp.Compile(i.Regexp); err != nil {
-		return none, fmt.Errorf("identity expression: %w", err)
-	}
-	return verify.NewShortCertificateIdentity(i.Issuer, "", "", `\A(?:`+i.Regexp+`)\z`)
-}
-
 // Sigstore accepts signatures of the identities to trust that a Sigstore instance has certified and logged. Make it with
 // NewSigstore.
 type Sigstore struct {
-	identities []Identity
+	identities []matcher // none for anybody
 	policy     verify.PolicyOption
 	instance   *sigstore.Instance
 }
 
 // NewSigstore checks the options. It does not use the network.
 func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
-	s := &Sigstore{identities: slices.Clone(o.Identities)}
-	if o.Identity != "" || o.Issuer != "" || len(s.identities) == 0 {
-		s.identities = append([]Identity{{ID: o.Identity, Issuer: o.Issuer}}, s.identities...)
+	s := new(Sigstore)
+	identities := o.Identities
+	if o.Identity != "" || o.Issuer != "" || len(identities) == 0 {
+		identities = append([]Identity{{ID: o.Identity, Issuer: o.Issuer}}, identities...)
 	}
 	var accepted []verify.PolicyOption
-	for _, i := range s.identities {
-		c, err := i.certificateIdentity()
+	for _, i := range identities {
+		m, err := newMatcher(i)
 		if err != nil {
 			return nil, refuse(ErrConfig, "%s", plain.Line(err.Error()))
 		}
-		accepted = append(accepted, verify.WithCertificateIdentity(c))
+		s.identities = append(s.identities, m)
+		accepted = append(accepted, verify.WithCertificateIdentity(m.certificate))
 	}
 	s.policy = anyOf(accepted)
 	if err := s.open(o); err != nil {
@@ -163,6 +126,9 @@ func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err != nil {
 		return nil, s.diagnose(entity, b, trusted, verifier, err)
 	}
+	if err := s.checkWorkflow(result.Signature.Certificate); err != nil {
+		return nil, err
+	}
 	if err := checkPayloadType(b); err != nil {
 		return nil, err
 	}
@@ -204,7 +170,7 @@ func signerOf(result *verify.VerificationResult, entity *bundle.Bundle, b *oms.B
 	cert := result.Signature.Certificate
 	s := &Signer{
 		Method: b.Material.String(), Identity: cert.SubjectAlternativeName, Issuer: cert.Issuer,
-		Fingerprint: fingerprint(b.Certificates[0]), LogIndex: logIndex(entity),
+		Fingerprint: fingerprint(b.Certificates[0]), LogIndex: logIndex(entity), Workflow: workflowOf(cert.Extensions),
 	}
 	for _, t := range result.VerifiedTimestamps {
 		if s.Time.IsZero() || t.Timestamp.Before(s.Time) {

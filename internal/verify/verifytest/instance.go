@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -99,6 +102,33 @@ func (i *Instance) Signer(t testing.TB, identity, issuer string) *Signer {
 		t.Fatal(err)
 	}
 	return &Signer{Certificate: cert, instance: i, key: key.(*ecdsa.PrivateKey)}
+}
+
+// JobSigner certifies a new key for a job of a platform such as GitHub Actions, with the extensions that Fulcio writes for it:
+// the number behind 1.3.6.1.4.1.57264.1, and the value, which from 8 on is DER.
+func (i *Instance) JobSigner(t testing.TB, identity, issuer string, claims map[int]string) *Signer {
+	t.Helper()
+	key := NewKey(t, elliptic.P256())
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	var extensions []pkix.Extension
+	for number, value := range claims {
+		e := pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, number}, Value: []byte(value)}
+		if number >= 8 {
+			if e.Value, err = asn1.MarshalWithParams(value, "utf8"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		extensions = append(extensions, e)
+	}
+	cert, err := i.issue(identity, issuer, string(public), extensions...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Signer{Certificate: cert, instance: i, key: key}
 }
 
 // At returns the same identity, key and certificate at another instance, where they are not known.

@@ -110,7 +110,7 @@ func (s *Server) certify(w http.ResponseWriter, r *http.Request) {
 }
 
 // issue certifies a public key in PEM for an identity, for ten minutes.
-func (i *Instance) issue(identity, issuer, public string) (*x509.Certificate, error) {
+func (i *Instance) issue(identity, issuer, public string, extensions ...pkix.Extension) (*x509.Certificate, error) {
 	block, _ := pem.Decode([]byte(public))
 	if block == nil {
 		return nil, errors.New("no public key")
@@ -132,7 +132,7 @@ func (i *Instance) issue(identity, issuer, public string) (*x509.Certificate, er
 	} else {
 		template.EmailAddresses = []string{identity}
 	}
-	template.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 1}, Value: []byte(issuer)}}
+	template.ExtraExtensions = append(extensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 1}, Value: []byte(issuer)})
 	return newCertificate(template, i.authority.Certificate, ec, i.authority.Key)
 }
 
