@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/git-model-sign/git-model-sign/internal/sign"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -49,7 +50,11 @@ func (c Command) Execute(ctx context.Context, args []string, t *ui.Terminal) int
 		err = broken
 	}
 	if ctx.Err() != nil {
-		err = ui.Trouble("", "interrupted; nothing was left half-written")
+		hint := ""
+		if errors.Is(err, sign.ErrMaybeLogged) {
+			hint = ui.MaybeLogged
+		}
+		err = ui.Trouble(hint, "interrupted; nothing was left half-written")
 	}
 	switch {
 	case err == nil:

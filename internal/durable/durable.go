@@ -4,6 +4,7 @@ package durable
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,9 +24,22 @@ func WriteFileMode(name string, data []byte, perm os.FileMode) error {
 	return write(name, data, perm, true)
 }
 
+// Writable returns the error that WriteFile would meet at once because the folder lets nobody make files. It leaves nothing behind.
+func Writable(name string) error {
+	f, err := create(name, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// create makes a file beside the one called name.
+func create(name string, perm os.FileMode) (*os.File, error) {
+	return os.OpenFile(filepath.Join(filepath.Dir(name), ".tmp-"+filepath.Base(name)+"-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+}
+
 func write(name string, data []byte, perm os.FileMode, exact bool) (err error) {
-	dir := filepath.Dir(name)
-	f, err := os.OpenFile(filepath.Join(dir, ".tmp-"+filepath.Base(name)+"-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	f, err := create(name, perm)
 	if err != nil {
 		return err
 	}
@@ -52,7 +66,7 @@ func write(name string, data []byte, perm os.FileMode, exact bool) (err error) {
 	if err = os.Rename(f.Name(), name); err != nil {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := syncDir(filepath.Dir(name)); err != nil {
 		return fmt.Errorf("flushing the folder: %w", err)
 	}
 	return nil

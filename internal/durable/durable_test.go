@@ -39,6 +39,20 @@ func TestWriteFileLeavesNothingBehind(t *testing.T) {
 	onlyFile(t, dir, "model.sig")
 }
 
+func TestWritable(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "model.sig")
+	if err := durable.WriteFile(name, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.Writable(name); err != nil {
+		t.Error(err)
+	}
+	onlyFile(t, filepath.Dir(name), "model.sig")
+	if err := durable.Writable(filepath.Join(name, "model.sig")); err == nil {
+		t.Error("a file is a folder that can be written to")
+	}
+}
+
 func onlyFile(t *testing.T, dir, want string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -38,7 +38,7 @@ func TestIdentify(t *testing.T) {
 			note("connect")
 			return &services{
 				authority: endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
-				logs:      []endpoint[sign.Transparency]{{"Rekor", "https://rekor.test", v}},
+				logs:      []transparencyLog{{endpoint[sign.Transparency]{"Rekor", "https://rekor.test", v}, 1}},
 			}, nil
 		}
 		return s

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -64,7 +66,55 @@ func (e endpoint[C]) failed(err error, token string) error {
 type services struct {
 	authority  endpoint[sign.CertificateProvider]
 	timestamps []endpoint[timestamper]
-	logs       []endpoint[sign.Transparency]
+	logs       []transparencyLog
+}
+
+// transparencyLog is a Rekor, by the major version of its interface.
+type transparencyLog struct {
+	endpoint[sign.Transparency]
+	version uint32
+}
+
+// largeStatement is from how many bytes on a statement may be too much for a Rekor v1, which is sent the whole of it, unlike a
+// v2, which is sent its digest. What it takes is up to whoever runs it, and to what stands before it: 1 MiB is a common limit.
+const largeStatement = 1 << 20
+
+// failed makes a ServiceError of a failure to log a statement of that many bytes, and says what became of the entry by
+// ErrMaybeLogged and ErrMaybeTooLarge.
+func (l transparencyLog) failed(err error, token string, size int) error {
+	failure := l.endpoint.failed(err, token)
+	if l.version == 1 && size >= largeStatement && !unsent(err) {
+		failure = &outcome{failure, ErrMaybeTooLarge}
+	}
+	if unsent(err) || refused(err) {
+		return failure
+	}
+	return &outcome{failure, ErrMaybeLogged}
+}
+
+// outcome is an error with what follows from it, which its text does not repeat.
+type outcome struct {
+	error
+	follows error
+}
+
+// Unwrap returns both.
+func (o *outcome) Unwrap() []error { return []error{o.error, o.follows} }
+
+// unsent says that no connection came about.
+func unsent(err error) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial"
+}
+
+// refusal is how the client of Rekor v2 words an answer of 4xx, for which it has no error of its own. A conflict is none: then
+// the log has the entry.
+var refusal = regexp.MustCompile(`unexpected response: 4(?:0[0-8]|[1-9][0-9]) `)
+
+// refused says that the log answered that it does not take the entry.
+func refused(err error) bool {
+	var answer interface{ IsClientError() bool } // as the clients have it that are made from Rekor v1's description
+	return errors.As(err, &answer) && answer.IsClientError() || refusal.MatchString(err.Error())
 }
 
 // connect chooses among the services that a signing config lists. It sends nothing yet.
@@ -101,9 +151,9 @@ func connect(ctx context.Context, c *root.SigningConfig, userAgent string) (*ser
 		if l.MajorAPIVersion > 1 && len(stamps) == 0 {
 			return nil, configError("no timestamp authority, which its log at %s (Rekor v%d) makes necessary", l.URL, l.MajorAPIVersion)
 		}
-		s.logs = append(s.logs, endpoint[sign.Transparency]{"Rekor (transparency log)", l.URL, sign.NewRekor(&sign.RekorOptions{
+		s.logs = append(s.logs, transparencyLog{endpoint[sign.Transparency]{"Rekor (transparency log)", l.URL, sign.NewRekor(&sign.RekorOptions{
 			BaseURL: l.URL, Timeout: logTimeout, Retries: retries, Version: l.MajorAPIVersion,
-		})})
+		})}, l.MajorAPIVersion})
 	}
 	return s, nil
 }

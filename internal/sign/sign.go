@@ -56,4 +56,8 @@ var (
 	ErrService = errors.New("sigstore service failed")
 	// ErrUnverified: what a Sigstore instance returned does not stand up to verification by the instance's own trusted root.
 	ErrUnverified = errors.New("signature is not returned, as it would not verify")
+	// ErrMaybeLogged: signing failed when a transparency log may have had the signature already. To sign again logs another.
+	ErrMaybeLogged = errors.New("signature may be in the transparency log")
+	// ErrMaybeTooLarge: a transparency log that is sent the whole statement failed, and this one is so large that this may be why.
+	ErrMaybeTooLarge = errors.New("statement may be larger than the transparency log takes")
 )

@@ -188,7 +188,11 @@ func (s *Sigstore) Sign(ctx context.Context, payload []byte) ([]byte, error) {
 	if err := s.publish(ctx, at, trusted, leaf, b); err != nil {
 		return nil, err
 	}
-	return s.finish(ctx, leaf, b)
+	out, err := s.finish(ctx, leaf, b)
+	if err != nil {
+		return nil, &outcome{err, ErrMaybeLogged}
+	}
+	return out, nil
 }
 
 // certify gets the certificate for the token's identity and the key, and checks that it is what was asked for.
@@ -230,9 +234,13 @@ func (s *Sigstore) publish(ctx context.Context, at *services, trusted *root.Trus
 			&protocommon.RFC3161SignedTimestamp{SignedTimestamp: stamp})
 	}
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})
-	for _, log := range at.logs {
+	for i, log := range at.logs {
 		if err := log.client.GetTransparencyLogEntry(ctx, certPEM, b); err != nil {
-			return log.failed(err, s.token.Raw())
+			err = log.failed(err, s.token.Raw(), len(b.GetDsseEnvelope().GetPayload()))
+			if i > 0 {
+				err = &outcome{err, ErrMaybeLogged} // by the log before
+			}
+			return err
 		}
 	}
 	return nil

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +44,7 @@ func (s *Sigstore) at(v *verifytest.Signer) *Sigstore {
 		return &services{
 			authority:  endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
 			timestamps: []endpoint[timestamper]{{"timestamp authority", "https://tsa.test", v}},
-			logs:       []endpoint[sign.Transparency]{{"Rekor", "https://rekor.test", v}},
+			logs:       []transparencyLog{{endpoint[sign.Transparency]{"Rekor", "https://rekor.test", v}, 1}},
 		}, nil
 	}
 	return s
@@ -182,7 +184,7 @@ func TestSigstoreFails(t *testing.T) {
 				return &services{
 					authority:  endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
 					timestamps: []endpoint[timestamper]{{"timestamp authority", "https://tsa.test", v}},
-					logs:       []endpoint[sign.Transparency]{{"Rekor", "https://rekor.test", v}},
+					logs:       []transparencyLog{{endpoint[sign.Transparency]{"Rekor", "https://rekor.test", v}, 1}},
 				}, nil
 			}
 			bundle, err := s.Sign(t.Context(), statement(t))
@@ -192,6 +194,9 @@ func TestSigstoreFails(t *testing.T) {
 			if strings.Contains(fmt.Sprintf("%v %#v", err, err), secret) {
 				t.Error("the error has the token in it")
 			}
+			if got := errors.Is(err, ErrMaybeLogged); got != (c.logged > 0) {
+				t.Errorf("may be logged: %t, and it was logged %d times", got, c.logged)
+			}
 			if v.logged != c.logged {
 				t.Errorf("logged %d times, want %d", v.logged, c.logged)
 			}
@@ -199,6 +204,71 @@ func TestSigstoreFails(t *testing.T) {
 				t.Error("a signer is given")
 			}
 		})
+	}
+}
+
+// clientError is how the client of Rekor v1 says that it got an answer of 4xx.
+type clientError struct{ error }
+
+func (clientError) IsClientError() bool { return true }
+
+// TestLogFails says what became of an entry when a log fails.
+func TestLogFails(t *testing.T) {
+	lost := &url.Error{Op: "Post", URL: "https://rekor.test", Err: io.ErrUnexpectedEOF}
+	unreachable := &url.Error{Op: "Post", URL: "https://rekor.test", Err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}}
+	unheard := &url.Error{Op: "Post", URL: "https://rekor.test", Err: &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}}
+	answered := func(status string) error {
+		return fmt.Errorf("adding rekor v2 entry: unexpected response: %s {}", status)
+	}
+	for name, c := range map[string]struct {
+		err              error
+		version          uint32
+		size             int
+		logged, tooLarge bool
+	}{
+		"answer lost":              {lost, 2, 1, true, false},
+		"reset":                    {unheard, 2, 1, true, false},
+		"unreachable":              {unreachable, 2, 1, false, false},
+		"refused by v1":            {clientError{errors.New("bad")}, 1, 1, false, false},
+		"refused by v2":            {answered("400"), 2, 1, false, false},
+		"conflict at v2":           {answered("409"), 2, 1, true, false},
+		"v2 broke":                 {answered("500"), 2, 1, true, false},
+		"large, lost by v1":        {lost, 1, 1 << 20, true, true},
+		"large, refused by v1":     {clientError{errors.New("bad")}, 1, 1 << 20, false, true},
+		"large, v1 is unreachable": {unreachable, 1, 1 << 20, false, false},
+		"large, lost by v2":        {lost, 2, 1 << 20, true, false},
+	} {
+		log := transparencyLog{endpoint[sign.Transparency]{name: "Rekor", url: "https://rekor.test"}, c.version}
+		err := log.failed(c.err, "token", c.size)
+		if got := errors.Is(err, ErrMaybeLogged); got != c.logged {
+			t.Errorf("%s: may be logged: %t", name, got)
+		}
+		if got := errors.Is(err, ErrMaybeTooLarge); got != c.tooLarge {
+			t.Errorf("%s: may be too large: %t", name, got)
+		}
+		if !errors.Is(err, ErrService) || !strings.HasPrefix(err.Error(), "Rekor at https://rekor.test: ") {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+}
+
+// TestSecondLogFails has the first of two logs take the entry.
+func TestSecondLogFails(t *testing.T) {
+	instance := verifytest.NewInstance(t)
+	v := &changed{Signer: instance.Signer(t, alice, issuer)}
+	s := newSigstore(t, SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false)}).at(v.Signer)
+	s.connect = func(context.Context) (*services, error) {
+		second := &changed{log: func(*protobundle.Bundle) error { return clientError{errors.New("bad")} }}
+		return &services{
+			authority: endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
+			logs: []transparencyLog{
+				{endpoint[sign.Transparency]{"Rekor", "https://rekor.test", v}, 1},
+				{endpoint[sign.Transparency]{"Rekor", "https://second.test", second}, 1},
+			},
+		}, nil
+	}
+	if _, err := s.Sign(t.Context(), statement(t)); !errors.Is(err, ErrMaybeLogged) || !strings.Contains(err.Error(), "second.test") {
+		t.Errorf("error is %v, want %v of the second", err, ErrMaybeLogged)
 	}
 }
 

@@ -18,6 +18,9 @@ func (t *Terminal) SigningAs(identity, issuer, instance string) {
 	t.line(t.Err, "signing as %s via %s; %s will log this publicly and for ever", Quote(identity), Quote(issuer), instance)
 }
 
+// MaybeLogged is the hint for who does not know whether a signature that failed was logged.
+const MaybeLogged = "the log may have the signature all the same, which does no harm; to sign again logs another"
+
 // SignIn is how somebody is asked to sign in. What it writes is needed, so --quiet does not leave it out.
 type SignIn struct{ *Terminal }
 

@@ -305,6 +305,10 @@ func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.S
 	if err != nil {
 		return ui.Trouble("", "writing the statement: %w", err)
 	}
+	// Before anything is logged: what is logged and cannot be written helps nobody.
+	if err := durable.Writable(p.Signature); err != nil {
+		return ui.Trouble("nothing was signed; choose another place with --signature, or mend that", "the signature could not be written: %w", err)
+	}
 	bundle, err := signer.Sign(ctx, payload)
 	switch {
 	case errors.Is(err, sign.ErrToken), errors.Is(err, sign.ErrCertificate), errors.Is(err, sign.ErrConfig):
@@ -312,12 +316,33 @@ func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.S
 	case signin.Hint(err) != "":
 		return ui.Trouble(signin.Hint(err), "signing: %w", err)
 	case err != nil:
-		return ui.Trouble("nothing was written; sign again when that is mended", "signing: %w", err)
+		return ui.Trouble(signHint(err, len(payload)), "signing: %w", err)
 	}
 	if err := durable.WriteFile(p.Signature, bundle, 0o644); err != nil {
-		return ui.Trouble("", "writing the signature: %w", err)
+		return ui.Trouble(writeHint(signer), "writing the signature: %w", err)
 	}
 	return nil
+}
+
+// signHint says what became of a signature that failed, and what to do, where the error says nothing of that itself.
+func signHint(err error, size int) string {
+	hint := "nothing was written; sign again when that is mended"
+	if errors.Is(err, sign.ErrMaybeTooLarge) {
+		hint = fmt.Sprintf("nothing was written; this log is sent the whole list of files, %.1f MiB, which may be more than it takes\n"+
+			"sign at an instance with Rekor v2, which is sent a digest, or with a key", float64(size)/(1<<20))
+	}
+	if errors.Is(err, sign.ErrMaybeLogged) {
+		hint += "\n" + ui.MaybeLogged
+	}
+	return hint
+}
+
+// writeHint says what became of a signature that was made, and is not there.
+func writeHint(signer sign.Signer) string {
+	if _, logged := signer.(*sign.Sigstore); logged {
+		return "the log has the signature, which does no harm; to sign again logs another"
+	}
+	return ""
 }
 
 // signatureInRepo is the signature's path in the repository, and whether its
