@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
@@ -51,12 +53,7 @@ func TestSigstackRekor1(t *testing.T) {
 		"time":         func(b bundleJSON) { b.entry()["integratedTime"] = "1" },
 		"body":         func(b bundleJSON) { b.entry().flipBit("canonicalizedBody") },
 		"both removed": func(b bundleJSON) { delete(b.entry(), "inclusionPromise"); delete(b.entry(), "inclusionProof") },
-		"hash": func(b bundleJSON) {
-			hashes := b.proof()["hashes"].([]any)
-			h := bundleJSON{"h": hashes[0]}
-			h.flipBit("h")
-			hashes[0] = h["h"]
-		},
+		"hash":         changeProof,
 	} {
 		s.changed(s.path("model.sig"), "changed.sig", change)
 		if r := s.verify(trust, "changed.sig"); r.status != 1 {
@@ -68,22 +65,61 @@ func TestSigstackRekor1(t *testing.T) {
 	}
 }
 
-// TestSigstackCosign has cosign, which knows nothing of models, verify that alice signed the statement in our bundle.
+// TestSigstackCosign has cosign, which knows nothing of models, be an independent witness: that alice signed the statement in our
+// bundle, and that its subject has the root digest that we print. At both kinds of log.
 func TestSigstackCosign(t *testing.T) {
 	s := newStackSession(t)
 	s.needLong(t)
-	cosign := filepath.Join(os.Getenv("MODELSIGN_SIGSTACK_PROGRAMS"), "cosign")
-	s.mustSign(s.file("trust.json"), "model", "first.sig")
-	s.mustSign(s.file("trust.json"), "model", "model.sig")
-	verify := func(identity string) result {
-		return s.run(cosign, "verify-blob-attestation", "--bundle", s.path("model.sig"), "--trusted-root", s.file("trusted_root.json"),
-			"--certificate-identity", identity, "--certificate-oidc-issuer", s.issuer, "--check-claims=false",
-			"--type", "https://model_signing/signature/v1.0", s.path("model/config.json"))
+	for _, prefix := range []string{"", "v1."} {
+		trust := s.file(cmp.Or(prefix, "trust.") + "json")
+		s.mustSign(trust, "model", "first.sig") // so that the proof of the next has hashes
+		s.mustSign(trust, "model", "model.sig")
+		s.cosignWitnesses(s.file(prefix + "trusted_root.json"))
 	}
-	if r := verify("alice@example.com"); r.status != 0 {
-		t.Errorf("cosign does not verify our bundle\n%s", r.said())
+}
+
+// cosignWitnesses has cosign accept model.sig, and refuse it as anything else and whatever is changed in it.
+func (s *stackSession) cosignWitnesses(root string) {
+	s.t.Helper()
+	digest := strings.TrimSpace(strings.TrimPrefix(s.exits(0, "git-model-sign", "digest", s.path("model")).stdout, "sha256:"))
+	options := map[string]string{
+		"bundle": s.path("model.sig"), "trusted-root": root, "certificate-identity": "alice@example.com", "certificate-oidc-issuer": s.issuer,
+		"type": "https://model_signing/signature/v1.0", "digest": digest, "digestAlg": "sha256",
 	}
-	if r := verify("mallory@example.com"); r.status == 0 {
-		t.Errorf("cosign verifies our bundle as somebody else's\n%s", r.said())
+	cosign := func(option, value string) result {
+		args := []string{"verify-blob-attestation"}
+		for name, v := range options {
+			if name == option {
+				v = value
+			}
+			args = append(args, "--"+name+"="+v)
+		}
+		return s.run(filepath.Join(os.Getenv("MODELSIGN_SIGSTACK_PROGRAMS"), "cosign"), args...)
+	}
+	if r := cosign("", ""); r.status != 0 || !strings.Contains(r.said(), "Verified OK") {
+		s.t.Fatalf("cosign does not verify our bundle\n%s", r.said())
+	}
+	for option, c := range map[string]struct{ value, said string }{
+		"certificate-identity":    {"mallory@example.com", "expected SAN value"},
+		"certificate-oidc-issuer": {"https://accounts.google.com", "expected issuer value"},
+		"type":                    {"https://model_signing/Digests/v0.1", "invalid predicate type"},
+		"digest":                  {strings.Repeat("0", len(digest)), "digest does not match"},
+		"trusted-root":            {s.file("other.trusted_root.json"), "log"},
+	} {
+		if r := cosign(option, c.value); r.status == 0 || !strings.Contains(r.said(), c.said) {
+			s.t.Errorf("--%s %s: exit status %d, want it refused with %q\n%s", option, c.value, r.status, c.said, r.said())
+		}
+	}
+	for name, change := range map[string]func(bundleJSON){
+		"payload":           changePayload,
+		"signature":         func(b bundleJSON) { b.at("dsseEnvelope", "signatures").flipBit("sig") },
+		"certificate":       flipSCT,
+		"proof":             changeProof,
+		"log entry removed": func(b bundleJSON) { delete(b.at("verificationMaterial"), "tlogEntries") },
+		"another's entry":   s.partOf("first.sig", "tlogEntries"),
+	} {
+		if r := cosign("bundle", s.changed(s.path("model.sig"), "changed.sig", change)); r.status == 0 {
+			s.t.Errorf("cosign verifies a bundle with another %s\n%s", name, r.said())
+		}
 	}
 }

@@ -75,22 +75,13 @@ func TestSigstackRejects(t *testing.T) {
 		change func(bundleJSON)
 		said   string
 	}{
-		"payload": {func(b bundleJSON) {
-			e := b.at("dsseEnvelope")
-			raw, _ := base64.StdEncoding.DecodeString(e["payload"].(string))
-			e["payload"] = base64.StdEncoding.EncodeToString(bytes.Replace(raw, []byte("weights.bin"), []byte("heights.bin"), 1))
-		}, "signature does not match"},
-		"signature":           {func(b bundleJSON) { b.at("dsseEnvelope", "signatures").flipBit("sig") }, "signature does not match"},
-		"certificate":         {func(b bundleJSON) { b.at("verificationMaterial", "certificate").flipBit("rawBytes") }, ""},
-		"certificate removed": {func(b bundleJSON) { delete(b.at("verificationMaterial"), "certificate") }, ""},
-		"log entry removed":   {func(b bundleJSON) { delete(b.at("verificationMaterial"), "tlogEntries") }, ""},
-		"proof removed":       {func(b bundleJSON) { delete(b.entry(), "inclusionProof") }, "inclusion proof"},
-		"proof's hash": {func(b bundleJSON) {
-			hashes := b.proof()["hashes"].([]any)
-			h := bundleJSON{"h": hashes[0]}
-			h.flipBit("h")
-			hashes[0] = h["h"]
-		}, "log"},
+		"payload":              {changePayload, "signature does not match"},
+		"signature":            {func(b bundleJSON) { b.at("dsseEnvelope", "signatures").flipBit("sig") }, "signature does not match"},
+		"certificate":          {func(b bundleJSON) { b.at("verificationMaterial", "certificate").flipBit("rawBytes") }, ""},
+		"certificate removed":  {func(b bundleJSON) { delete(b.at("verificationMaterial"), "certificate") }, ""},
+		"log entry removed":    {func(b bundleJSON) { delete(b.at("verificationMaterial"), "tlogEntries") }, ""},
+		"proof removed":        {func(b bundleJSON) { delete(b.entry(), "inclusionProof") }, "inclusion proof"},
+		"proof's hash":         {changeProof, "log"},
 		"proof without hashes": {func(b bundleJSON) { delete(b.proof(), "hashes") }, "log"},
 		"index":                {func(b bundleJSON) { b.entry()["logIndex"], b.proof()["logIndex"] = "0", "0" }, "log"},
 		"log's id":             {func(b bundleJSON) { b.entry().at("logId").flipBit("keyId") }, "log"},
@@ -156,6 +147,24 @@ func (s *stackSession) stampedIn(wait string) func(bundleJSON) {
 		}
 		b.at("verificationMaterial", "timestampVerificationData", "rfc3161Timestamps")["signedTimestamp"] = base64.StdEncoding.EncodeToString(stamp)
 	}
+}
+
+// changePayload names another file in the statement.
+func changePayload(b bundleJSON) {
+	e := b.at("dsseEnvelope")
+	raw, err := base64.StdEncoding.DecodeString(e["payload"].(string))
+	if err != nil || !bytes.Contains(raw, []byte("weights.bin")) {
+		panic("the statement does not name weights.bin")
+	}
+	e["payload"] = base64.StdEncoding.EncodeToString(bytes.Replace(raw, []byte("weights.bin"), []byte("heights.bin"), 1))
+}
+
+// changeProof alters a hash of the proof of inclusion.
+func changeProof(b bundleJSON) {
+	hashes := b.proof()["hashes"].([]any)
+	h := bundleJSON{"h": hashes[0]}
+	h.flipBit("h")
+	hashes[0] = h["h"]
 }
 
 // flipSCT alters the proof in the certificate that it was logged.
