@@ -9,6 +9,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/sign"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -168,7 +169,7 @@ func (m *SignMethod) sigstoreSigner(ctx context.Context) (sign.Signer, error) {
 	case errors.Is(err, sign.ErrConfig):
 		return nil, ui.Usage("", "signing with Sigstore: %w", err)
 	case err != nil:
-		return nil, ui.Trouble("", "signing with Sigstore: %w", err)
+		return nil, ui.Trouble(sigstore.Hint(err), "signing with Sigstore: %w", err)
 	}
 	return signer, signInError(source.Prepare(ctx, issuer))
 }

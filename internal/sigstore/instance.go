@@ -43,7 +43,7 @@ type Options struct {
 	TrustedRoot, SigningConfig []byte
 	// Staging asks for Sigstore's staging instance instead of the public one.
 	Staging bool
-	// CacheDir is where TUF metadata is kept; ~/.sigstore/root, which other Sigstore clients share, if empty.
+	// CacheDir is where TUF metadata is kept, in a folder of its own; if empty none is.
 	CacheDir string
 	// UserAgent is what the HTTP requests of this program say that they come from; Go's own words if empty.
 	UserAgent string

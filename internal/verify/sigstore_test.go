@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 	"github.com/git-model-sign/git-model-sign/internal/verify/verifytest"
 )
@@ -296,7 +296,7 @@ func TestSigstoreWithoutNetwork(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	dir, _ := corpusVerifiers(t)
 	_, _, err := verify.Manifest(t.Context(), read(t, dir, "historical/v1.0.0-sigstore/model.sig"), identityVerifier(t, corpusIdentity, corpusIssuer, nil))
-	if !errors.Is(err, verify.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "--trusted-root") {
+	if !errors.Is(err, verify.ErrUnavailable) || !strings.Contains(sigstore.Hint(err), "--trusted-root") {
 		t.Errorf("error is %v, want %v with a way out", err, verify.ErrUnavailable)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
@@ -220,9 +221,9 @@ func (b *believer) nobody(err error, selfAsserted bool) error {
 	refused := b.options.Policy.FirstUse == policy.RefuseUnknown || b.options.Policy.Require
 	switch {
 	case refused && errors.Is(err, verify.ErrUnavailable):
-		return ui.Trouble("", "%w", err)
+		return ui.Trouble(sigstore.Hint(err), "%w", err)
 	case errors.Is(err, verify.ErrUnavailable):
-		return ui.Trouble("", "%w", &unchecked{error: err})
+		return ui.Trouble(sigstore.Hint(err), "%w", &unchecked{error: err})
 	case refused:
 		return ui.Failed(ui.TrustHowTo(b.options.URL), "%w", err)
 	}

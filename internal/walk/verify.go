@@ -11,6 +11,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 	"github.com/git-model-sign/git-model-sign/internal/tree"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
@@ -159,7 +160,7 @@ func signatureError(ctx context.Context, err error) error {
 	case errors.As(err, &decided):
 		return err
 	case ctx.Err() != nil, errors.Is(err, verify.ErrUnavailable):
-		return ui.Trouble("", "verifying the signature: %w", err)
+		return ui.Trouble(sigstore.Hint(err), "verifying the signature: %w", err)
 	}
 	return ui.Failed("", "%w", err)
 }
