@@ -47,6 +47,7 @@ func commands() []command {
 		{"doctor", "", "prove the installation with a scratch clone", setupDoctor, nil},
 		{"trust", "<command>", "whose signatures are believed, and who is known", nil, trustCommands()},
 		{"quarantine", "<command>", "the files that hooks have put out of the way", nil, quarantineCommands()},
+		{"monitor", "", "report signatures in the transparency log that this repository does not know", setupMonitor, nil},
 		{"bench", "", "measure how fast this machine hashes", setupBench, nil},
 		{"hook", "<event> [<args>]", "what the hooks call", setupHook, nil},
 	}
@@ -54,7 +55,7 @@ func commands() []command {
 
 // reserved are words that are commands elsewhere or will be: no model is signed
 // because a folder happens to have such a name.
-var reserved = []string{"monitor", "help"}
+var reserved = []string{"help"}
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, t *ui.Terminal) int {

@@ -15,6 +15,8 @@ import (
 type HistoryOptions struct {
 	// Range is a revision or a range of them, as git log takes it; "" is HEAD.
 	Range string
+	// All visits the commits of every ref and of HEAD, in place of a range.
+	All bool
 	// Under is a path relative to the top of the repository: what counts is a change at it or under it, or beside
 	// it with Suffix. "" is everywhere.
 	Under string
@@ -60,7 +62,11 @@ func (r *Repository) VisitHistory(ctx context.Context, o HistoryOptions, fn func
 		return err
 	}
 	defer d.close()
-	args := append([]string{"rev-list", "--timestamp", "--end-of-options", o.Range, "--"}, o.pathspecs()...)
+	args := []string{"rev-list", "--timestamp", "--end-of-options", o.Range, "--"}
+	if o.All {
+		args = []string{"rev-list", "--timestamp", "--all", "--"}
+	}
+	args = append(args, o.pathspecs()...)
 	err = g.stream(ctx, nil, func(out *bufio.Reader) error {
 		for {
 			line, err := out.ReadString('\n')

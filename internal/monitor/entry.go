@@ -1,0 +1,283 @@
+package monitor
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	sgverify "github.com/sigstore/sigstore-go/pkg/verify"
+
+	"github.com/git-model-sign/git-model-sign/internal/plain"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// maxSigners is how many signatures of one entry are looked at.
+const maxSigners = 100
+
+// Entry is a signature that a log holds. Its strings are as they were signed and may hold any character.
+type Entry struct {
+	// Log is the log's address, and Index the entry's place in it, as bundles have it.
+	Log   string
+	Index int64
+	// Kind is the entry's type and version, such as "dsse 0.0.1".
+	Kind string
+	// Identity and Issuer are whom the certificate names, and who vouched for that.
+	Identity, Issuer string
+	// Time is when the certificate was issued, a moment before it signed: logs of Rekor v2 keep no time.
+	Time time.Time
+	// Digest is what was signed, as "sha256:<hex>": the artifact, or for dsse and intoto the statement (the envelope's payload).
+	Digest string
+}
+
+// content is what an entry says: what was signed, and the signers' certificates or keys.
+type content struct {
+	kind    string
+	digest  string
+	signers [][]byte // certificates in DER; keys are left out
+}
+
+// errOtherKind says that an entry is of a type that no bundle refers to.
+var errOtherKind = errors.New("an entry of another kind")
+
+// digestJSON is a digest in the spelling of Rekor v1, or of v2.
+type digestJSON struct {
+	Algorithm string `json:"algorithm"`
+	Value     string `json:"value"`  // v1: hex
+	Digest    []byte `json:"digest"` // v2
+}
+
+// String writes a digest as JSON has it elsewhere.
+func (d digestJSON) String() string {
+	switch {
+	case d.Digest != nil:
+		names := map[string]string{"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
+		if name := names[d.Algorithm]; name != "" {
+			return name + ":" + hex.EncodeToString(d.Digest)
+		}
+		return d.Algorithm + ":" + hex.EncodeToString(d.Digest)
+	case d.Value != "":
+		return d.Algorithm + ":" + d.Value
+	}
+	return ""
+}
+
+// verifierJSON is a signer in the spelling of Rekor v2.
+type verifierJSON struct {
+	Certificate struct {
+		Raw []byte `json:"rawBytes"`
+	} `json:"x509Certificate"`
+}
+
+// parseEntry reads the body of an entry: of the kinds hashedrekord 0.0.1 and 0.0.2, dsse 0.0.1 and 0.0.2, intoto 0.0.1 and
+// 0.0.2, those that Sigstore's bundles refer to.
+func parseEntry(body []byte) (content, error) {
+	var e struct {
+		Version string         `json:"apiVersion"`
+		Kind    string         `json:"kind"`
+		Spec    jsontext.Value `json:"spec"`
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return content{}, fmt.Errorf("entry: %s", plain.Line(err.Error()))
+	}
+	c := content{kind: e.Kind + " " + e.Version}
+	read := map[string]func(*content, []byte) error{
+		"hashedrekord 0.0.1": (*content).hashedRekord1, "hashedrekord 0.0.2": (*content).hashedRekord2,
+		"dsse 0.0.1": (*content).dsse1, "dsse 0.0.2": (*content).dsse2,
+		"intoto 0.0.1": (*content).inToto1, "intoto 0.0.2": (*content).inToto2,
+	}[c.kind]
+	if read == nil {
+		return content{}, errOtherKind
+	}
+	if err := read(&c, e.Spec); err != nil {
+		return content{}, fmt.Errorf("entry of kind %s: %s", c.kind, plain.Line(err.Error()))
+	}
+	return c, nil
+}
+
+func (c *content) hashedRekord1(spec []byte) error {
+	var s struct {
+		Data struct {
+			Hash digestJSON `json:"hash"`
+		} `json:"data"`
+		Signature struct {
+			PublicKey struct {
+				Content []byte `json:"content"`
+			} `json:"publicKey"`
+		} `json:"signature"`
+	}
+	err := json.Unmarshal(spec, &s)
+	c.digest = s.Data.Hash.String()
+	c.addPEM(s.Signature.PublicKey.Content)
+	return err
+}
+
+func (c *content) hashedRekord2(spec []byte) error {
+	var s struct {
+		V struct {
+			Data      digestJSON `json:"data"`
+			Signature struct {
+				Verifier verifierJSON `json:"verifier"`
+			} `json:"signature"`
+		} `json:"hashedRekordV002"`
+	}
+	err := json.Unmarshal(spec, &s)
+	c.digest = s.V.Data.String()
+	c.add(s.V.Signature.Verifier.Certificate.Raw)
+	return err
+}
+
+func (c *content) dsse1(spec []byte) error {
+	var s struct {
+		Payload    digestJSON `json:"payloadHash"`
+		Signatures []struct {
+			Verifier []byte `json:"verifier"`
+		} `json:"signatures"`
+	}
+	err := json.Unmarshal(spec, &s)
+	c.digest = s.Payload.String()
+	for _, one := range s.Signatures {
+		c.addPEM(one.Verifier)
+	}
+	return err
+}
+
+func (c *content) dsse2(spec []byte) error {
+	var s struct {
+		V struct {
+			Payload    digestJSON `json:"payloadHash"`
+			Signatures []struct {
+				Verifier verifierJSON `json:"verifier"`
+			} `json:"signatures"`
+		} `json:"dsseV002"`
+	}
+	err := json.Unmarshal(spec, &s)
+	c.digest = s.V.Payload.String()
+	for _, one := range s.V.Signatures {
+		c.add(one.Verifier.Certificate.Raw)
+	}
+	return err
+}
+
+func (c *content) inToto1(spec []byte) error {
+	var s struct {
+		Content struct {
+			Payload digestJSON `json:"payloadHash"`
+			Hash    digestJSON `json:"hash"`
+		} `json:"content"`
+		PublicKey []byte `json:"publicKey"`
+	}
+	err := json.Unmarshal(spec, &s)
+	if c.digest = s.Content.Payload.String(); c.digest == "" {
+		c.digest = s.Content.Hash.String()
+	}
+	c.addPEM(s.PublicKey)
+	return err
+}
+
+func (c *content) inToto2(spec []byte) error {
+	var s struct {
+		Content struct {
+			Payload  digestJSON `json:"payloadHash"`
+			Envelope struct {
+				Signatures []struct {
+					PublicKey []byte `json:"publicKey"`
+				} `json:"signatures"`
+			} `json:"envelope"`
+		} `json:"content"`
+	}
+	err := json.Unmarshal(spec, &s)
+	c.digest = s.Content.Payload.String()
+	for _, one := range s.Content.Envelope.Signatures {
+		c.addPEM(one.PublicKey)
+	}
+	return err
+}
+
+func (c *content) add(der []byte) {
+	if len(der) > 0 && len(c.signers) < maxSigners {
+		c.signers = append(c.signers, der)
+	}
+}
+
+// addPEM adds the first certificate of a PEM text, which logs encode in base64 once more; a public key is none.
+func (c *content) addPEM(text []byte) {
+	if again, err := base64.StdEncoding.DecodeString(string(text)); err == nil {
+		text = again // intoto 0.0.2 has it twice in some versions of Rekor
+	}
+	if block, _ := pem.Decode(text); block != nil && block.Type == "CERTIFICATE" {
+		c.add(block.Bytes)
+	}
+}
+
+// Watched are the signers whose entries are looked for.
+type Watched []verify.Identity
+
+// matcher knows the entries of watched signers.
+type matcher struct {
+	trusted    root.TrustedMaterial
+	identities []matchedIdentity
+}
+
+type matchedIdentity struct {
+	verify.Identity
+	expression *regexp.Regexp // nil where the identity is to be matched to the letter
+}
+
+// newMatcher compiles the watched identities. Where one names no issuer, every issuer counts.
+func newMatcher(trusted root.TrustedMaterial, watched Watched) (*matcher, error) {
+	m := &matcher{trusted: trusted}
+	for _, id := range watched {
+		one := matchedIdentity{Identity: id}
+		if (id.ID == "") == (id.Regexp == "") {
+			return nil, errors.New("a watched signer is either an identity or an expression")
+		}
+		if id.Regexp != "" {
+			// By itself first: see verify's certificateIdentity.
+			if _, err := regexp.Compile(id.Regexp); err != nil {
+				return nil, fmt.Errorf("identity expression: %w", err)
+			}
+			one.expression = regexp.MustCompile(`\A(?:` + id.Regexp + `)\z`)
+		}
+		m.identities = append(m.identities, one)
+	}
+	return m, nil
+}
+
+func (m *matcher) names(identity, issuer string) bool {
+	for _, id := range m.identities {
+		named := identity == id.ID && id.ID != "" || id.expression != nil && id.expression.MatchString(identity)
+		if named && (id.Issuer == "" || id.Issuer == issuer) {
+			return true
+		}
+	}
+	return false
+}
+
+// signedBy finds a watched signer among those of an entry. Anybody may log a certificate of their own making with any name in it;
+// only one that the instance's authority has issued counts, as it does for whoever verifies a signature.
+func (m *matcher) signedBy(c content) (e Entry, found bool) {
+	for _, der := range c.signers {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			continue
+		}
+		summary, err := certificate.SummarizeCertificate(cert)
+		if err != nil || !m.names(summary.SubjectAlternativeName, summary.Issuer) {
+			continue
+		}
+		if _, err := sgverify.VerifyLeafCertificate(cert.NotBefore, cert, m.trusted); err != nil {
+			continue
+		}
+		return Entry{Kind: c.kind, Digest: c.digest, Identity: summary.SubjectAlternativeName, Issuer: summary.Issuer, Time: cert.NotBefore.UTC()}, true
+	}
+	return Entry{}, false
+}

@@ -1,0 +1,382 @@
+package monitor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/monitor"
+	"github.com/git-model-sign/git-model-sign/internal/monitor/monitortest"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+const issuer = "https://accounts.example.com"
+
+// watch is a log and how it is watched.
+type watch struct {
+	log *monitortest.Log
+	o   monitor.Options
+}
+
+// both runs a test for each of the two APIs.
+func both(t *testing.T, test func(t *testing.T, w *watch)) {
+	for _, v1 := range []bool{false, true} {
+		name := "tiles"
+		if v1 {
+			name = "rekor1"
+		}
+		t.Run(name, func(t *testing.T) {
+			l := monitortest.New(t)
+			l.V1 = v1
+			trusted := l.TrustedRoot(t)
+			logs, err := monitor.Logs(trusted, "", time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, &watch{l, monitor.Options{Log: logs[0], Trusted: trusted, Watched: monitor.Watched{{ID: "alice@example.com"}},
+				Known: monitor.Known{}, Folder: t.TempDir(), Since: -1, Client: &monitor.Client{Pause: time.Millisecond}}})
+		})
+	}
+}
+
+// run reads the log and returns the indexes that were reported.
+func (w *watch) run(t *testing.T) ([]int64, monitor.Result, error) {
+	t.Helper()
+	var found []int64
+	r, err := monitor.Run(t.Context(), w.o, func(e monitor.Entry) error {
+		found = append(found, e.Index)
+		return nil
+	})
+	return found, r, err
+}
+
+// want is run that has to work, and to find certain entries.
+func (w *watch) want(t *testing.T, indexes ...int64) monitor.Result {
+	t.Helper()
+	found, r, err := w.run(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(found, indexes) {
+		t.Fatalf("found %v, want %v", found, indexes)
+	}
+	return r
+}
+
+// body is an entry of somebody; nobody is watched whose name is not alice.
+func (w *watch) body(t *testing.T, who string, n int) []byte {
+	t.Helper()
+	if who == "" {
+		return fmt.Appendf(nil, `{"apiVersion":"0.0.1","kind":"rekord","spec":{"n":%d}}`, n)
+	}
+	kind := "dsse 0.0.2"
+	if w.log.V1 {
+		kind = "dsse 0.0.1"
+	}
+	return monitortest.Body(kind, w.log.Certificate(t, who+"@example.com", issuer), fmt.Sprint(n))
+}
+
+// fill adds n entries that nobody looks for.
+func (w *watch) fill(t *testing.T, n int) {
+	for i := range n {
+		w.log.Add(w.body(t, "", i))
+	}
+}
+
+func TestFindsWhatIsNew(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.fill(t, 3)
+		w.log.Add(w.body(t, "alice", 1)) // before the first run, which begins at the end
+		r := w.want(t)
+		if !r.First || r.From != 4 || r.Size != 4 {
+			t.Errorf("first run: %+v", r)
+		}
+		w.want(t)
+		w.log.Add(w.body(t, "bob", 2), w.body(t, "alice", 3))
+		w.fill(t, 700)
+		w.log.Add(w.body(t, "alice", 4))
+		r = w.want(t, 5, 706)
+		if r.First || r.From != 4 || r.To != 707 || r.Found != 2 {
+			t.Errorf("second run: %+v", r)
+		}
+		w.want(t)
+
+		// Read again from the beginning: what was reported is not reported again, and what was never looked at is.
+		w.o.Since = 0
+		w.want(t, 3)
+		w.want(t)
+	})
+}
+
+func TestKnownEntries(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.fill(t, 2)
+		w.want(t)
+		bundle := w.log.AddBundle(t, []byte(`{"dsseEnvelope":{"payload":"YQ==","payloadType":"a","signatures":[{"sig":"YQ=="}]},"verificationMaterial":{}}`),
+			"alice@example.com", issuer)
+		if err := w.o.Known.AddBundle(bundle); err != nil {
+			t.Fatal(err)
+		}
+		w.want(t)
+		// The same index in another log, or another content at it, is not known.
+		w.log.Rewrite(2, w.body(t, "alice", 9))
+		w.o.Folder, w.o.Since = t.TempDir(), 0
+		w.want(t, 2)
+	})
+}
+
+func TestLimitResumes(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		w.fill(t, 30)
+		w.log.Add(w.body(t, "alice", 1))
+		w.o.Limit = 20
+		if r := w.want(t); r.To != 20 || r.Size != 31 {
+			t.Errorf("first part: %+v", r)
+		}
+		w.want(t, 30)
+	})
+}
+
+func TestMisbehaviour(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(t *testing.T, w *watch)
+		says string
+	}{
+		{"another entry in a tree of the same size", func(t *testing.T, w *watch) { w.log.Rewrite(4, []byte("{}")) }, "forked"},
+		{"another entry in a larger tree", func(t *testing.T, w *watch) { w.log.Rewrite(4, []byte("{}")); w.fill(t, 300) }, "forked"},
+		{"fewer entries", func(t *testing.T, w *watch) { w.log.Show(200) }, "shrunk: its tree had 300 entries, and has 200"},
+		{"an entry that is not in the tree", func(t *testing.T, w *watch) { w.fill(t, 5); w.log.Lie(303, w.body(t, "alice", 1)) }, "contradicts itself"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			both(t, func(t *testing.T, w *watch) {
+				w.fill(t, 300)
+				w.want(t)
+				test.do(t, w)
+				for range 2 { // it does not go away by itself
+					found, _, err := w.run(t)
+					var bad *monitor.Misbehaviour
+					if !errors.As(err, &bad) || !strings.Contains(err.Error(), test.says) || len(found) > 0 {
+						t.Fatalf("found %v, error %v", found, err)
+					}
+					evidence, err := os.ReadFile(bad.File)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if strings.Count(string(evidence), "— 127.0.0.1 ") != 2 {
+						t.Errorf("evidence without two signed checkpoints:\n%s", evidence)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestSmallerForAMoment(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.fill(t, 10)
+		w.want(t)
+		w.log.Show(5)
+		asked := 0
+		w.log.Hook(func(_ http.ResponseWriter, r *http.Request) bool {
+			if asked++; asked == 5 {
+				w.log.Show(-1)
+			}
+			return false
+		})
+		w.want(t)
+	})
+}
+
+func TestShards(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		if !w.log.V1 {
+			t.Skip("a log of tiles has one tree")
+		}
+		w.fill(t, 3)
+		w.want(t)
+		w.log.Add(w.body(t, "alice", 1))
+		w.log.Shard("1002")
+		w.fill(t, 12)
+		w.log.Add(w.body(t, "alice", 2))
+		w.want(t, 3, 16)
+		w.log.Add(w.body(t, "alice", 3))
+		w.want(t, 17)
+	})
+}
+
+func TestGrowsWhileItIsRead(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		w.fill(t, 40)
+		once := false
+		w.log.Hook(func(_ http.ResponseWriter, r *http.Request) bool {
+			if !once && strings.Contains(r.URL.Path, "entries") {
+				once = true
+				w.fill(t, 7)
+				w.log.Add(w.body(t, "alice", 1))
+			}
+			return false
+		})
+		w.want(t)
+		w.want(t, 47)
+	})
+}
+
+func TestBusyAndBroken(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.fill(t, 3)
+		w.want(t)
+		w.log.Add(w.body(t, "alice", 1))
+		seen := map[string]int{}
+		w.log.Hook(func(rw http.ResponseWriter, r *http.Request) bool {
+			seen[r.URL.Path]++
+			switch seen[r.URL.Path] {
+			case 1:
+				rw.WriteHeader(http.StatusTooManyRequests)
+			case 2:
+				rw.WriteHeader(http.StatusServiceUnavailable)
+			default:
+				return false
+			}
+			return true
+		})
+		w.want(t, 3)
+
+		// Down for good: trouble, and nothing is lost.
+		w.log.Add(w.body(t, "alice", 2))
+		w.log.Hook(func(rw http.ResponseWriter, r *http.Request) bool { rw.WriteHeader(http.StatusBadGateway); return true })
+		if _, _, err := w.run(t); !errors.Is(err, monitor.ErrUnavailable) {
+			t.Errorf("error %v", err)
+		}
+		w.log.Hook(nil)
+		w.want(t, 4)
+	})
+}
+
+func TestMissingTiles(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		w.fill(t, 300)
+		w.log.Add(w.body(t, "alice", 1))
+		w.log.Show(260) // the log has grown by 41 since it has signed
+		w.log.Hook(func(rw http.ResponseWriter, r *http.Request) bool {
+			gone := strings.Contains(r.URL.Path, ".p/")
+			if gone {
+				http.NotFound(rw, r)
+			}
+			return gone
+		})
+		if w.log.V1 {
+			w.want(t)
+			return
+		}
+		if _, _, err := w.run(t); !errors.Is(err, monitor.ErrUnavailable) {
+			t.Errorf("without the tile: error %v", err)
+		}
+		w.fill(t, 300) // now there is the full tile
+		w.want(t)
+		w.log.Hook(nil)
+		w.log.Show(-1)
+		w.want(t, 300)
+	})
+}
+
+func TestInterrupted(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		w.log.Add(w.body(t, "alice", 1))
+		ctx, cancel := context.WithCancel(t.Context())
+		w.log.Hook(func(rw http.ResponseWriter, r *http.Request) bool {
+			if strings.Contains(r.URL.Path, "entries") {
+				cancel()
+				time.Sleep(50 * time.Millisecond)
+				return true
+			}
+			return false
+		})
+		if _, err := monitor.Run(ctx, w.o, func(monitor.Entry) error { return nil }); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		w.log.Hook(nil)
+		w.want(t, 0)
+	})
+}
+
+// TestStrangers holds that whoever logs a certificate of their own making is not taken for the one whom it names, and another
+// log's key not for the log's.
+func TestStrangers(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		other := monitortest.New(t)
+		w.log.Add(monitortest.Body("dsse 0.0.2", other.Certificate(t, "alice@example.com", issuer), "x"))
+		w.want(t)
+		logs, err := monitor.Logs(other.TrustedRoot(t), "", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.o.Log.Key, w.o.Folder = logs[0].Key, t.TempDir()
+		if _, _, err := w.run(t); !errors.Is(err, monitor.ErrUnavailable) || !strings.Contains(err.Error(), "not signed") {
+			t.Errorf("by another key: error %v", err)
+		}
+	})
+}
+
+func TestWhoIsWatched(t *testing.T) {
+	tests := []struct {
+		who  verify.Identity
+		want bool
+	}{
+		{verify.Identity{ID: "alice@example.com", Issuer: issuer}, true},
+		{verify.Identity{ID: "alice@example.com", Issuer: "https://other.example.com"}, false},
+		{verify.Identity{ID: "lice@example.com"}, false},
+		{verify.Identity{Regexp: ".*@example[.]com"}, true},
+		{verify.Identity{Regexp: "alice"}, false},
+		{verify.Identity{Regexp: "x|alice@example[.]com", Issuer: issuer}, true},
+	}
+	for _, test := range tests {
+		t.Run(test.who.String(), func(t *testing.T) {
+			both(t, func(t *testing.T, w *watch) {
+				w.o.Watched = monitor.Watched{test.who}
+				w.want(t)
+				w.log.Add(w.body(t, "alice", 1))
+				if found, _, err := w.run(t); err != nil || (len(found) == 1) != test.want {
+					t.Errorf("found %v, error %v", found, err)
+				}
+			})
+		})
+	}
+}
+
+func TestKinds(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		cert := w.log.Certificate(t, "alice@example.com", issuer)
+		for _, kind := range []string{"hashedrekord 0.0.1", "hashedrekord 0.0.2", "dsse 0.0.1", "dsse 0.0.2", "intoto 0.0.1", "intoto 0.0.2"} {
+			w.log.Add(monitortest.Body(kind, cert, "payload"))
+		}
+		w.o.Since = 0
+		n := 0
+		if _, err := monitor.Run(t.Context(), w.o, func(e monitor.Entry) error {
+			const digest = "sha256:239f59ed55e737c77147cf55ad0c1b030b6d7ee748a7426952f9b852d5a935e5"
+			if n++; e.Digest != digest || e.Identity != "alice@example.com" || e.Issuer != issuer || e.Time.IsZero() {
+				t.Errorf("%+v", e)
+			}
+			return nil
+		}); err != nil || n != 6 {
+			t.Errorf("found %d, error %v", n, err)
+		}
+		w.log.Add([]byte(`{"apiVersion":"0.0.1","kind":"dsse","spec":7}`))
+		w.o.Since = -1
+		if r := w.want(t); r.Unreadable != 1 {
+			t.Errorf("%+v", r)
+		}
+	})
+}

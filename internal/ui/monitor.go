@@ -1,0 +1,126 @@
+package ui
+
+import (
+	"errors"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/monitor"
+)
+
+// MonitorReport is what was found in the logs of an instance.
+type MonitorReport struct {
+	Logs    []MonitoredLog
+	Entries []monitor.Entry
+}
+
+// MonitoredLog is how the reading of one log went.
+type MonitoredLog struct {
+	Log    monitor.Log
+	Result monitor.Result
+	Err    error // nil where everything that was to be read was read
+}
+
+// ExitCode is 1 where an entry was found of which nobody knew, or a log contradicts itself.
+func (r *MonitorReport) ExitCode() int {
+	code := ExitOK
+	if len(r.Entries) > 0 {
+		code = ExitFailed
+	}
+	for _, l := range r.Logs {
+		code = Worse(code, Code(l.Err))
+	}
+	return code
+}
+
+// MonitorFailed gives the error of watching a log its exit code, and says what can be done.
+func MonitorFailed(err error) error {
+	var bad *monitor.Misbehaviour
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &bad):
+		hint := "do not trust what this log says, and tell those who run it and others who watch it"
+		if bad.File != "" {
+			hint = "what it has signed is kept in " + bad.File + "\n" + hint
+		}
+		return Failed(hint, "%w", err)
+	case errors.Is(err, monitor.ErrSince):
+		return Usage("", "--since-index: %w", err)
+	}
+	return Trouble("", "%w", err)
+}
+
+// MonitorEntry writes a line about an entry.
+func (t *Terminal) MonitorEntry(l monitor.Log, e monitor.Entry) {
+	t.Result("%s %d %s %s (%s) %s %s", l, e.Index, e.Time.UTC().Format(time.RFC3339), Quote(e.Identity), Quote(e.Issuer), e.Kind, Quote(e.Digest))
+}
+
+// MonitoredLog says how the reading of a log went.
+func (t *Terminal) MonitoredLog(l MonitoredLog) {
+	r := l.Result
+	switch {
+	case l.Err != nil && r.To == r.From:
+	case r.First && r.From == r.Size:
+		t.Note("%s: watched from index %d on, where it ends now; --since-index N or --all reads earlier entries", l.Log, r.From)
+	default:
+		t.Note("%s: read %d entries up to index %d of %d, found %d that nobody here knows", l.Log, r.To-r.From, r.To, r.Size, r.Found)
+	}
+	if r.Unreadable > 0 {
+		t.Warn("%s: %d entries could not be understood", l.Log, r.Unreadable)
+	}
+	if l.Err == nil && r.To < r.Size {
+		t.Note("%s: %d entries are left for the next run", l.Log, r.Size-r.To)
+	}
+	if l.Err != nil {
+		t.Fail(l.Err)
+	}
+}
+
+// MonitorJSON is the object that monitor --json prints.
+type MonitorJSON struct {
+	SchemaVersion int                `json:"schemaVersion"`
+	ExitCode      int                `json:"exitCode"`
+	Logs          []MonitoredLogJSON `json:"logs"`
+	Entries       []MonitorEntryJSON `json:"entries"`
+}
+
+// MonitoredLogJSON is how the reading of one log went.
+type MonitoredLogJSON struct {
+	Log        string     `json:"log"`
+	First      bool       `json:"first"`
+	From       int64      `json:"from"`
+	To         int64      `json:"to"`
+	Size       int64      `json:"size"`
+	Unreadable int        `json:"unreadable"`
+	Evidence   string     `json:"evidence,omitempty"` // file
+	Error      *ErrorJSON `json:"error,omitempty"`
+}
+
+// MonitorEntryJSON is one entry.
+type MonitorEntryJSON struct {
+	Log      string    `json:"log"`
+	LogIndex int64     `json:"logIndex"`
+	Time     time.Time `json:"time"`
+	Identity string    `json:"identity"`
+	Issuer   string    `json:"issuer"`
+	Kind     string    `json:"kind"`
+	Digest   string    `json:"digest"` // <algorithm>:<hex>
+}
+
+// JSON is the report as one object.
+func (r *MonitorReport) JSON() MonitorJSON {
+	out := MonitorJSON{SchemaVersion: SchemaVersion, ExitCode: r.ExitCode(), Logs: []MonitoredLogJSON{}, Entries: []MonitorEntryJSON{}}
+	for _, l := range r.Logs {
+		one := MonitoredLogJSON{Log: l.Log.URL, First: l.Result.First, From: l.Result.From, To: l.Result.To, Size: l.Result.Size,
+			Unreadable: l.Result.Unreadable, Error: NewErrorJSON(l.Err)}
+		if bad := (*monitor.Misbehaviour)(nil); errors.As(l.Err, &bad) {
+			one.Evidence = bad.File
+		}
+		out.Logs = append(out.Logs, one)
+	}
+	for _, e := range r.Entries {
+		out.Entries = append(out.Entries, MonitorEntryJSON{Log: e.Log, LogIndex: e.Index, Time: e.Time.UTC(), Identity: e.Identity,
+			Issuer: e.Issuer, Kind: e.Kind, Digest: e.Digest})
+	}
+	return out
+}

@@ -1,0 +1,200 @@
+package walk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/monitor"
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/pins"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
+)
+
+// MonitorOptions say what of the world a monitor is for.
+type MonitorOptions struct {
+	// Repo is the repository whose signatures are known; nil for none.
+	Repo *gitrepo.Repository
+	// Policy and URL say who signs the repository, where Identities names nobody, and which Sigstore instance is watched.
+	Policy policy.Policy
+	URL    string
+	// Identities are the signers to watch. One without an issuer is watched whoever has vouched for it.
+	Identities []verify.Identity
+	// Log is the address of the one log to watch, "" for all of the instance.
+	Log string
+	// Folder is where the state is kept. It holds that of every repository, unless Own says that it is for this one only.
+	Folder string
+	Own    bool
+	// Since and Limit are those of [monitor.Options].
+	Since, Limit int64
+	UserAgent    string
+}
+
+// Monitor watches the logs of a Sigstore instance.
+type Monitor struct {
+	repo    *gitrepo.Repository
+	watches []monitor.Options
+}
+
+// NewMonitor finds out whom and which logs to watch.
+func NewMonitor(ctx context.Context, o MonitorOptions) (*Monitor, error) {
+	watched, err := o.watched()
+	if err != nil {
+		return nil, err
+	}
+	s, err := o.Policy.Trust.Sigstore()
+	if err != nil {
+		return nil, trustError(err)
+	}
+	instance, err := sigstore.Open(sigstore.Options{TrustedRoot: s.TrustedRoot, TrustConfig: s.TrustConfig, Staging: s.Staging, CacheDir: s.CacheDir, UserAgent: o.UserAgent})
+	if err != nil {
+		return nil, ui.Usage("", "%w", err)
+	}
+	trusted, err := instance.TrustedRoot(ctx)
+	if err != nil {
+		return nil, ui.Trouble("", "%w", err)
+	}
+	logs, err := monitor.Logs(trusted, o.Log, time.Now())
+	if err != nil {
+		return nil, ui.Usage("--log takes the address of a log that the trusted root lists", "%w", err)
+	}
+	if o.Since > 0 && len(logs) > 1 {
+		return nil, ui.Usage("name one of them by --log: "+logNames(logs), "--since-index is for one log, and there are %d", len(logs))
+	}
+	m := &Monitor{repo: o.Repo}
+	for _, l := range logs {
+		m.watches = append(m.watches, monitor.Options{Log: l, Trusted: trusted, Watched: watched, Folder: o.folder(l),
+			Since: o.Since, Limit: o.Limit, Client: &monitor.Client{UserAgent: o.UserAgent}})
+	}
+	return m, nil
+}
+
+func logNames(logs []monitor.Log) string {
+	var names []string
+	for _, l := range logs {
+		names = append(names, l.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// watched are the signers that were given, or else those of the policy and those that are pinned.
+func (o MonitorOptions) watched() (monitor.Watched, error) {
+	out := monitor.Watched(o.Identities)
+	if len(out) == 0 {
+		out = append(out, o.Policy.Trust.Identities...)
+		normal, err := gitrepo.NormalURL(o.URL)
+		if err == nil && normal != "" {
+			store, err := pins.StoreOf(o.Policy)
+			if err != nil {
+				return nil, ui.Usage("", "%w", err)
+			}
+			known, err := store.Load()
+			if err != nil {
+				return nil, ui.Usage("", "%w", err)
+			}
+			for _, p := range known.Of(normal) {
+				out = append(out, verify.Identity{ID: p.Identity, Issuer: p.Issuer})
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, ui.Usage("name them by --identity or --identity-regexp, or in git config by modelsign.identity and modelsign.identityProvider",
+			"nobody is to be watched: neither policy nor pins name a Sigstore signer of this repository")
+	}
+	return out, nil
+}
+
+// folder is where the state of a log is kept, which is a repository's own: what one of them knows, another does not.
+func (o MonitorOptions) folder(l monitor.Log) string {
+	where := o.Folder
+	if !o.Own {
+		of := "anywhere"
+		if o.Repo != nil {
+			sum := sha256.Sum256([]byte(resolved(filepath.Join(o.Repo.CommonDir, "x"))))
+			of = hex.EncodeToString(sum[:8])
+		}
+		where = filepath.Join(where, of)
+	}
+	plain := func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '-' {
+			return r
+		}
+		return '_'
+	}
+	sum := sha256.Sum256([]byte(l.URL))
+	return filepath.Join(where, strings.Map(plain, strings.ToLower(l.String()))+"-"+hex.EncodeToString(sum[:4]))
+}
+
+// Round reads every log once, and calls each for an entry as soon as it is found. The error is about the repository; what went wrong
+// with a log is in the report.
+func (m *Monitor) Round(ctx context.Context, each func(monitor.Log, monitor.Entry) error) (*ui.MonitorReport, error) {
+	known, err := m.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report := new(ui.MonitorReport)
+	for i := range m.watches {
+		o := &m.watches[i]
+		o.Known = known
+		result, err := monitor.Run(ctx, *o, func(e monitor.Entry) error {
+			report.Entries = append(report.Entries, e)
+			return each(o.Log, e)
+		})
+		if ctx.Err() != nil {
+			return report, ctx.Err()
+		}
+		o.Since = -1 // from here on where it has ended
+		report.Logs = append(report.Logs, ui.MonitoredLog{Log: o.Log, Result: result, Err: ui.MonitorFailed(err)})
+	}
+	return report, nil
+}
+
+// known are the entries of every signature that the history of any branch or tag has held, or that lies staged or in the
+// worktree: a signature that is about to be committed is no stranger's.
+func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
+	known := monitor.Known{}
+	if m.repo == nil {
+		return known, nil
+	}
+	add := func(raw []byte) {
+		if claimsToBeBundle(raw) {
+			_ = known.AddBundle(raw) // one that cannot be read makes nothing known
+		}
+	}
+	var blobs []string
+	err := m.repo.VisitHistory(ctx, gitrepo.HistoryOptions{All: true, Suffix: ".sig"}, func(v gitrepo.Visit) error {
+		for _, change := range v.Paths {
+			if change.New != "" {
+				blobs = append(blobs, change.New)
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, gitrepo.ErrNoCommit) {
+		return nil, ui.Trouble("", "reading the history: %w", err)
+	}
+	if err := m.repo.Blobs(ctx, blobs, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
+		add(content)
+		return nil
+	}); err != nil {
+		return nil, ui.Trouble("", "reading signatures of the history: %w", err)
+	}
+	staged, err := SignaturesAt(ctx, m.repo, Staged)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range staged {
+		if raw, err := readSignature(ctx, p); err == nil {
+			add(raw)
+		}
+	}
+	return known, nil
+}
