@@ -28,11 +28,13 @@ func setupMonitor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []
 			return err
 		}
 		for {
-			code, err := monitorRound(ctx, m, *asJSON, t)
-			switch {
-			case err != nil:
+			report, err := monitorRound(ctx, m, *asJSON, t)
+			if err != nil {
 				return err
-			case options.Every() == 0 && code != ui.ExitOK:
+			}
+			code := report.ExitCode()
+			switch {
+			case code != ui.ExitOK && (options.Every() == 0 || report.Hopeless()):
 				return cli.Exit(code)
 			case options.Every() == 0:
 				return nil
@@ -69,7 +71,7 @@ func openMonitor(ctx context.Context, options *cli.Monitor) (*walk.Monitor, erro
 }
 
 // monitorRound reads the logs once and prints what it finds.
-func monitorRound(ctx context.Context, m *walk.Monitor, asJSON bool, t *ui.Terminal) (code int, err error) {
+func monitorRound(ctx context.Context, m *walk.Monitor, asJSON bool, t *ui.Terminal) (*ui.MonitorReport, error) {
 	report, err := m.Round(ctx, func(l monitor.Log, e monitor.Entry) error {
 		if !asJSON {
 			t.MonitorEntry(l, e)
@@ -77,7 +79,7 @@ func monitorRound(ctx context.Context, m *walk.Monitor, asJSON bool, t *ui.Termi
 		return t.Broken()
 	})
 	if err != nil {
-		return ui.ExitTrouble, err
+		return nil, err
 	}
 	for _, l := range report.Logs {
 		t.MonitoredLog(l)
@@ -85,5 +87,5 @@ func monitorRound(ctx context.Context, m *walk.Monitor, asJSON bool, t *ui.Termi
 	if asJSON {
 		err = ui.WriteJSON(t.Out, report.JSON())
 	}
-	return report.ExitCode(), err
+	return report, err
 }

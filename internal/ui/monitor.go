@@ -2,6 +2,7 @@ package ui
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/monitor"
@@ -30,6 +31,13 @@ func (r *MonitorReport) ExitCode() int {
 		code = Worse(code, Code(l.Err))
 	}
 	return code
+}
+
+// Hopeless says whether asking again is of no use: a log contradicts itself, or something else was wanted than there is.
+func (r *MonitorReport) Hopeless() bool {
+	return slices.ContainsFunc(r.Logs, func(l MonitoredLog) bool {
+		return Code(l.Err) == ExitFailed || Code(l.Err) == ExitUsage
+	})
 }
 
 // MonitorFailed gives the error of watching a log its exit code, and says what can be done.

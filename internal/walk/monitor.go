@@ -157,8 +157,8 @@ func (m *Monitor) Round(ctx context.Context, each func(monitor.Log, monitor.Entr
 	return report, nil
 }
 
-// known are the entries of every signature that the history of any branch or tag has held, or that lies staged or in the
-// worktree: a signature that is about to be committed is no stranger's.
+// known are the entries of every signature that the history of any branch or tag has held, or that is staged: a signature
+// that is about to be committed is no stranger's.
 func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
 	known := monitor.Known{}
 	if m.repo == nil {
@@ -186,6 +186,9 @@ func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
 		return nil
 	}); err != nil {
 		return nil, ui.Trouble("", "reading signatures of the history: %w", err)
+	}
+	if m.repo.Top == "" {
+		return known, nil
 	}
 	staged, err := SignaturesAt(ctx, m.repo, Staged)
 	if err != nil {
