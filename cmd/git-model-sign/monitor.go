@@ -20,7 +20,7 @@ func setupMonitor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []
 
 	return func(ctx context.Context, args []string) error {
 		t.Quiet = t.Quiet || *quiet || *asJSON
-		if err := noArgument(args, "it is about the repository that the current folder is in"); err != nil {
+		if err := cli.NoArgument(args, "it is about the repository that the current folder is in"); err != nil {
 			return err
 		}
 		m, err := openMonitor(ctx, &options)
