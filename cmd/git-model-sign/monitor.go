@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/git-model-sign/git-model-sign/internal/cli"
+	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/monitor"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/walk"
@@ -27,34 +29,37 @@ func setupMonitor(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []
 		if err != nil {
 			return err
 		}
-		for {
-			report, err := monitorRound(ctx, m, *asJSON, t)
-			if err != nil {
-				return err
-			}
-			code := report.ExitCode()
-			switch {
-			case code != ui.ExitOK && (options.Every() == 0 || report.Hopeless()):
-				return cli.Exit(code)
-			case options.Every() == 0:
-				return nil
-			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(options.Every()):
-			}
+		return watch(ctx, m, options.Every(), *asJSON, t)
+	}
+}
+
+// watch reads the logs once, or again and again. What keeps one round from reading may have gone by the next.
+func watch(ctx context.Context, m *walk.Monitor, every time.Duration, asJSON bool, t *ui.Terminal) error {
+	for {
+		report, err := monitorRound(ctx, m, asJSON, t)
+		switch {
+		case err != nil && (every == 0 || ui.Code(err) != ui.ExitTrouble || t.Broken() != nil || ctx.Err() != nil):
+			return err
+		case err != nil:
+			t.Fail(err)
+		case every == 0 || report.Hopeless():
+			return cli.Exit(report.ExitCode())
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(every):
 		}
 	}
 }
 
-// openMonitor makes the monitor for the repository that the current folder is in, or for none if signers are named.
+// openMonitor makes the monitor for the repository that the current folder is in, or for none if there is none.
 func openMonitor(ctx context.Context, options *cli.Monitor) (*walk.Monitor, error) {
-	p, err := walk.Locate(ctx, ".", "", false)
-	if err != nil {
+	repo, _, err := walk.FindInRepository(ctx, ".")
+	if err != nil && !errors.Is(err, gitrepo.ErrNotRepository) {
 		return nil, err
 	}
-	config, err := cli.LoadConfig(ctx, p.Repo)
+	config, err := cli.LoadConfig(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +71,7 @@ func openMonitor(ctx context.Context, options *cli.Monitor) (*walk.Monitor, erro
 	if err != nil {
 		return nil, err
 	}
-	o.Repo, o.URL = p.Repo, config.URL
+	o.Repo, o.URL = repo, config.URL
 	return walk.NewMonitor(ctx, o)
 }
 
@@ -84,6 +89,7 @@ func monitorRound(ctx context.Context, m *walk.Monitor, asJSON bool, t *ui.Termi
 	for _, l := range report.Logs {
 		t.MonitoredLog(l)
 	}
+	t.MonitorAdvice(report)
 	if asJSON {
 		err = ui.WriteJSON(t.Out, report.JSON())
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/e2e/hubserver"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/lfsserver"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
+	"github.com/git-model-sign/git-model-sign/internal/monitor/monitortest"
 )
 
 // TestDocs runs every command that README.md and docs/*.md show. The convention, which their authors follow:
@@ -29,6 +30,8 @@ import (
 //   - https://example.com/org/NAME is an empty repository that can be pushed to, and $MODULE is the folder of go.mod;
 //   - SoftHSM keeps its tokens in the session, and a key service with the key "release" answers clients of HashiCorp Vault, where the
 //     document has softhsm2-util or hashivault:// in it;
+//   - in a document that runs git model-sign monitor, a Sigstore instance of the session's own is configured. Its log holds ten
+//     entries; that with index 7 is a signature of alice@example.com's, by https://accounts.example.com;
 //   - in a document that runs hf, which is installed then, https://huggingface.co is a Hub of the session's own: org/NAME can be
 //     pushed to by its address, and org/unsigned is a model there.
 //
@@ -210,6 +213,9 @@ func docSession(t *testing.T, text, lfs string) *session {
 	if strings.Contains(text, "hashivault://") {
 		s.Env = append(s.Env, serviceEnv(keyService(t))...)
 	}
+	if strings.Contains(text, "$ git model-sign monitor") {
+		docLog(s)
+	}
 	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
 		out, err := exec.Command("go", "env", name).Output()
 		if err != nil {
@@ -219,6 +225,24 @@ func docSession(t *testing.T, text, lfs string) *session {
 	}
 	modelTrees(s)
 	return s
+}
+
+// docLog has the session believe in an instance with a log, and makes entries there.
+func docLog(s *session) {
+	log := monitortest.New(s.t)
+	for i := range 10 {
+		who := "somebody@example.com"
+		if i == 7 {
+			who = "alice@example.com"
+		}
+		log.Add(monitortest.Body("dsse 0.0.2", log.Certificate(s.t, who, "https://accounts.example.com"), strconv.Itoa(i)))
+	}
+	trusted, err := log.TrustedRoot(s.t).MarshalJSON()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.write("trusted_root.json", string(trusted))
+	s.exits(0, "git", "config", "--system", "modelsign.trustedRoot", s.path("trusted_root.json"))
 }
 
 // docHub gives a document's session the Hub's own client, and a Hub that both take for the real one.

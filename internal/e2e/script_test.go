@@ -51,6 +51,7 @@ func scriptCommands(t testing.TB) map[string]func(*testscript.TestScript, bool, 
 		"mkpointers":      mkpointers,
 		"mkweights":       mkweights,
 		"pki":             pkiCommand,
+		"rekor":           rekorCommand(t),
 		"sigstore":        sigstoreCommand(t),
 		"snapshot":        snapshotCommand,
 		"tty":             tty,
@@ -83,6 +84,7 @@ func setupScript(env *testscript.Env, lfs string) error {
 	env.Values[hubKey{}] = new(hub)
 	env.Values[snapshotsKey{}] = make(map[string]snapshot)
 	env.Values[instancesKey{}] = make(map[string]*verifytest.Instance)
+	env.Values[logKey{}] = new(watchedLog)
 	env.Values[signInKey{}] = new(signIn)
 	self, err := os.Executable()
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -95,6 +97,12 @@ func (r *Repository) VisitHistory(ctx context.Context, o HistoryOptions, fn func
 		return fmt.Errorf("%q: %w: %w", o.Range, ErrNoCommit, err)
 	}
 	return err
+}
+
+// Shallow says whether the history ends early, because the clone was made so.
+func (r *Repository) Shallow() bool {
+	info, err := os.Stat(filepath.Join(r.CommonDir, "shallow"))
+	return err == nil && info.Size() > 0
 }
 
 // pathspecs are the paths that count, for a git that takes pathspecs.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,9 @@ const (
 	maxTree = 1 << 48
 )
 
+// errUnsigned is the error for a checkpoint that none of the keys in question has signed.
+var errUnsigned = errors.New("checkpoint is not signed by a key that the trusted root lists for the log")
+
 // checkpoint is what a log has signed of its tree, by C2SP's tlog-checkpoint.
 type checkpoint struct {
 	origin string // names the tree
@@ -32,14 +36,20 @@ type checkpoint struct {
 	note   []byte // as it was signed, with its signatures
 }
 
-// openCheckpoint reads a checkpoint that the log has signed, and refuses any other.
-func (l Log) openCheckpoint(signed []byte) (checkpoint, error) {
+// openCheckpoint reads a checkpoint that was signed with one of a log's keys, and refuses any other.
+func openCheckpoint(signed []byte, keys []Key) (checkpoint, error) {
 	if len(signed) > maxCheckpoint {
 		return checkpoint{}, fmt.Errorf("checkpoint has %d bytes, at most %d are read", len(signed), maxCheckpoint)
 	}
-	n, err := note.Open(signed, logKey(l))
-	if err != nil {
-		return checkpoint{}, fmt.Errorf("checkpoint is not signed by the log's key: %s", plain.Line(err.Error()))
+	n, err := note.Open(signed, logKeys(keys))
+	unverified, invalid := (*note.UnverifiedNoteError)(nil), (*note.InvalidSignatureError)(nil)
+	switch {
+	case errors.As(err, &unverified):
+		return checkpoint{}, errUnsigned
+	case errors.As(err, &invalid):
+		return checkpoint{}, errors.New("checkpoint is not signed as it says: its signature does not verify with the log's key")
+	case err != nil:
+		return checkpoint{}, fmt.Errorf("checkpoint cannot be read: %s", plain.Line(err.Error()))
 	}
 	c, err := parseCheckpoint(n.Text)
 	if err != nil {
@@ -66,15 +76,16 @@ func parseCheckpoint(text string) (checkpoint, error) {
 	return checkpoint{origin: lines[0], size: size, root: tlog.Hash(hash)}, nil
 }
 
-// logKey finds a log's signature among those of a note, as package note asks for it. What a signature line calls its maker is not
+// logKeys find a log's signature among those of a note, as package note asks for it. What a signature line calls its maker is not
 // signed, and is not looked at: Rekor v1 writes its host's name there and Rekor v2 the tree's origin. The key alone decides.
-type logKey Log
+type logKeys []Key
 
-func (k logKey) Verifier(name string, hash uint32) (note.Verifier, error) {
-	if len(k.ID) < 4 || binary.BigEndian.Uint32(k.ID) != hash {
+func (keys logKeys) Verifier(name string, hash uint32) (note.Verifier, error) {
+	i := slices.IndexFunc(keys, func(k Key) bool { return len(k.ID) >= 4 && binary.BigEndian.Uint32(k.ID) == hash })
+	if i < 0 {
 		return nil, &note.UnknownVerifierError{Name: name, KeyHash: hash}
 	}
-	v, err := signature.LoadVerifier(k.Key, k.Hash)
+	v, err := signature.LoadVerifier(keys[i].Public, keys[i].Hash)
 	if err != nil {
 		return nil, fmt.Errorf("key of the log: %w", err)
 	}

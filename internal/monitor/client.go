@@ -16,7 +16,7 @@ import (
 
 const (
 	requestTimeout = 60 * time.Second
-	maxTries       = 5
+	maxTries       = 4
 	maxPause       = 60 * time.Second
 )
 
@@ -32,6 +32,8 @@ type Client struct {
 	UserAgent string
 	// Transport sends requests; http.DefaultTransport if nil.
 	Transport http.RoundTripper
+	// Timeout is how long one request may take, with its answer. A minute if zero.
+	Timeout time.Duration
 	// Pause is how long to wait before the first repetition of a request that was answered by 429 or 5xx, or not at all. It
 	// doubles each time. One second if zero.
 	Pause time.Duration
@@ -85,7 +87,11 @@ func (c *Client) once(ctx context.Context, method, address, body string, limit i
 	if c.UserAgent != "" {
 		request.Header.Set("User-Agent", c.UserAgent)
 	}
-	client := http.Client{Transport: c.Transport, Timeout: requestTimeout, CheckRedirect: sameScheme}
+	timeout := c.Timeout
+	if timeout == 0 {
+		timeout = requestTimeout
+	}
+	client := http.Client{Transport: c.Transport, Timeout: timeout, CheckRedirect: sameScheme}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, 0, errors.New(plain.Line(err.Error()))

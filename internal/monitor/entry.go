@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -94,8 +95,11 @@ func parseEntry(body []byte) (content, error) {
 		"dsse 0.0.1": (*content).dsse1, "dsse 0.0.2": (*content).dsse2,
 		"intoto 0.0.1": (*content).inToto1, "intoto 0.0.2": (*content).inToto2,
 	}[c.kind]
-	if read == nil {
+	if read == nil && !slices.Contains([]string{"hashedrekord", "dsse", "intoto"}, e.Kind) {
 		return content{}, errOtherKind
+	}
+	if read == nil {
+		return content{}, fmt.Errorf("entry of kind %s: its version is not known", plain.Name(c.kind))
 	}
 	if err := read(&c, e.Spec); err != nil {
 		return content{}, fmt.Errorf("entry of kind %s: %s", c.kind, plain.Line(err.Error()))

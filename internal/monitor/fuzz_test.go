@@ -44,7 +44,7 @@ func FuzzAnswers(f *testing.F) {
 }
 
 func FuzzState(f *testing.F) {
-	f.Add([]byte(`{"version":1,"log":"https://log.example.com","next":3,"trees":[{"offset":0,"checkpoint":"x"}],"reported":[1]}`))
+	f.Add([]byte(`{"version":1,"log":"https://log.example.com","begun":"2026-01-02T03:04:05Z","next":3,"trees":[{"offset":0,"checkpoint":"x"}],"reported":[1]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if kept, err := parseState(b); err == nil && (kept.Next < 0 || len(kept.Trees) == 0) {
 			t.Errorf("%+v", kept)

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"slices"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	"golang.org/x/mod/sumdb/tlog"
@@ -35,5 +36,6 @@ func (k Known) AddBundle(raw []byte) error {
 
 // has says whether an entry of a log is among those that are known.
 func (k Known) has(l Log, index int64, body []byte) bool {
-	return k[knownEntry{string(l.ID), index, tlog.RecordHash(body)}]
+	leaf := tlog.RecordHash(body)
+	return slices.ContainsFunc(l.Keys, func(key Key) bool { return k[knownEntry{string(key.ID), index, leaf}] })
 }

@@ -12,10 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
+
+	"github.com/git-model-sign/git-model-sign/internal/plain"
 )
 
 const (
@@ -33,12 +36,17 @@ type Options struct {
 	Log     Log
 	Trusted root.TrustedMaterial
 	Watched Watched
-	Known   Known
+	// Known says which entries need no report. It is asked once the log has said how long it is, so that a signature which has
+	// come to the log before has had all that time to come here, and only if an entry of a watched signer is found. Nothing is
+	// known if it is nil.
+	Known func(context.Context) (Known, error)
 	// Folder is where the state is kept. It is made if need be.
 	Folder string
 	// Since is the index to read from, in place of where the last run has ended; negative for that. A first run without it
 	// begins at the log's end.
 	Since int64
+	// New has a first run begin at the log's first entry: the log has come to those that were watched before.
+	New bool
 	// Limit is how many entries are read at most, 0 for all.
 	Limit  int64
 	Client *Client
@@ -50,6 +58,10 @@ type Result struct {
 	First bool
 	// From and To are the indexes between which entries were read: the next run begins at To. Size is how many the log has.
 	From, To, Size int64
+	// Begun says that the log was found to continue what was kept, and what it is now was kept: From, To and Size are known.
+	Begun bool
+	// Unproven is how many entries are in trees that no key which the trusted root lists has signed, and are not read.
+	Unproven int64
 	// Unreadable are entries, of kinds that matter, that could not be understood.
 	Unreadable int
 	// Found counts the entries that were reported.
@@ -69,6 +81,17 @@ func (m *Misbehaviour) Error() string { return m.Log + ": " + m.What }
 
 // ErrSince says that there is no such entry to begin with.
 var ErrSince = errors.New("not in the log")
+
+// Unproven is the error for entries that cannot be read, because no key that the trusted root lists has signed their tree.
+type Unproven struct {
+	Tree string
+	// Next is the index of the first entry behind it.
+	Next int64
+}
+
+func (u *Unproven) Error() string {
+	return fmt.Sprintf("no key that the trusted root lists has signed the tree %s, which ends before index %d", plain.Name(u.Tree), u.Next)
+}
 
 // Run reads a log once. It calls report for each entry of a watched signer that is neither known nor was reported before, in the
 // order of the log; an error of report ends it and is returned. What was read by then is not read again by the next run.
@@ -105,6 +128,7 @@ type run struct {
 	source  source
 	trees   []tree
 	state   *state
+	known   Known // once it was asked for
 	result  Result
 	unsaved int64
 }
@@ -125,6 +149,7 @@ func (r *run) all(ctx context.Context) error {
 	}
 	err = r.read(ctx)
 	r.result.To = r.state.Next
+	r.state.Finished = r.Log.Ended && err == nil && r.state.Next == r.result.Size
 	return errors.Join(err, r.store.save(r.state))
 }
 
@@ -170,11 +195,14 @@ func (r *run) continues(ctx context.Context) error {
 		return nil
 	}
 	for _, k := range r.state.Trees {
-		kept, err := r.Log.openCheckpoint([]byte(k.Checkpoint))
+		kept, err := openCheckpoint([]byte(k.Checkpoint), r.Log.Keys)
 		if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrState, r.store.file(), err)
 		}
-		i := slices.IndexFunc(r.trees, func(t tree) bool { return t.origin == kept.origin })
+		i := slices.IndexFunc(r.trees, func(t tree) bool { return !t.unproven && t.origin == kept.origin })
+		if i < 0 && slices.ContainsFunc(r.trees, func(t tree) bool { return t.unproven && strings.HasSuffix(kept.origin, " - "+t.id) }) {
+			return fmt.Errorf("%w: the tree %s was signed by a key that the trusted root lists, and is not any more", ErrUnavailable, plain.Name(kept.origin))
+		}
 		if i < 0 {
 			return r.misbehaves(kept.note, r.trees[len(r.trees)-1].note, "the tree %q is not there any more", kept.origin)
 		}
@@ -215,17 +243,28 @@ func (r *run) begin() error {
 	}
 	if r.state == nil {
 		r.result.First = true
-		r.state = &state{Version: stateVersion, Log: r.Log.URL, Next: r.result.Size}
+		r.state = &state{Version: stateVersion, Log: r.Log.URL, Begun: time.Now().UTC().Truncate(time.Second), Next: r.result.Size}
+		if r.New {
+			r.state.Next = 0
+		}
 	}
 	r.state.Trees = nil
 	for _, t := range r.trees {
+		if t.unproven {
+			r.result.Unproven += t.size
+			continue
+		}
 		r.state.Trees = append(r.state.Trees, keptTree{t.offset, string(t.note)})
 	}
 	if r.Since >= 0 {
 		r.state.Next = r.Since
 	}
 	r.result.From, r.result.To = r.state.Next, r.state.Next
-	return r.store.save(r.state)
+	if err := r.store.save(r.state); err != nil {
+		return err
+	}
+	r.result.Begun = true
+	return nil
 }
 
 // read looks at the entries from the kept place on.
@@ -236,6 +275,9 @@ func (r *run) read(ctx context.Context) error {
 	}
 	for _, t := range r.trees {
 		to := min(end, t.offset+t.size)
+		if t.unproven && r.state.Next >= t.offset && r.state.Next < to {
+			return &Unproven{t.id, t.offset + t.size}
+		}
 		for r.state.Next < to && r.state.Next >= t.offset {
 			if err := r.readSome(ctx, t, to-t.offset); err != nil {
 				return r.contradicted(t, err)
@@ -280,7 +322,7 @@ func (r *run) readSome(ctx context.Context, t tree, end int64) error {
 			return c.err
 		}
 		for _, body := range c.entries {
-			if err := r.look(body); err != nil {
+			if err := r.look(ctx, body); err != nil {
 				return err
 			}
 			r.state.Next++
@@ -295,7 +337,7 @@ func (r *run) readSome(ctx context.Context, t tree, end int64) error {
 }
 
 // look reports the next entry if it is to be reported.
-func (r *run) look(body []byte) error {
+func (r *run) look(ctx context.Context, body []byte) error {
 	index := r.state.Next
 	c, err := parseEntry(body)
 	if err != nil {
@@ -305,7 +347,15 @@ func (r *run) look(body []byte) error {
 		return nil
 	}
 	e, found := r.matcher.signedBy(c)
-	if !found || r.Known.has(r.Log, index, body) || slices.Contains(r.state.Reported, index) {
+	if !found || slices.Contains(r.state.Reported, index) {
+		return nil
+	}
+	if r.known == nil && r.Known != nil {
+		if r.known, err = r.Known(ctx); err != nil {
+			return err
+		}
+	}
+	if r.known.has(r.Log, index, body) {
 		return nil
 	}
 	e.Log, e.Index = r.Log.URL, index

@@ -20,8 +20,9 @@ const issuer = "https://accounts.example.com"
 
 // watch is a log and how it is watched.
 type watch struct {
-	log *monitortest.Log
-	o   monitor.Options
+	log   *monitortest.Log
+	o     monitor.Options
+	known monitor.Known
 }
 
 // both runs a test for each of the two APIs.
@@ -39,8 +40,10 @@ func both(t *testing.T, test func(t *testing.T, w *watch)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			test(t, &watch{l, monitor.Options{Log: logs[0], Trusted: trusted, Watched: monitor.Watched{{ID: "alice@example.com"}},
-				Known: monitor.Known{}, Folder: t.TempDir(), Since: -1, Client: &monitor.Client{Pause: time.Millisecond}}})
+			w := &watch{l, monitor.Options{Log: logs[0], Trusted: trusted, Watched: monitor.Watched{{ID: "alice@example.com"}},
+				Folder: t.TempDir(), Since: -1, Client: &monitor.Client{Pause: time.Millisecond}}, monitor.Known{}}
+			w.o.Known = func(context.Context) (monitor.Known, error) { return w.known, nil }
+			test(t, w)
 		})
 	}
 }
@@ -120,7 +123,7 @@ func TestKnownEntries(t *testing.T) {
 		w.want(t)
 		bundle := w.log.AddBundle(t, []byte(`{"dsseEnvelope":{"payload":"YQ==","payloadType":"a","signatures":[{"sig":"YQ=="}]},"verificationMaterial":{}}`),
 			"alice@example.com", issuer)
-		if err := w.o.Known.AddBundle(bundle); err != nil {
+		if err := w.known.AddBundle(bundle); err != nil {
 			t.Fatal(err)
 		}
 		w.want(t)
@@ -323,7 +326,7 @@ func TestStrangers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.o.Log.Key, w.o.Folder = logs[0].Key, t.TempDir()
+		w.o.Log.Keys[0].Public, w.o.Folder = logs[0].Keys[0].Public, t.TempDir()
 		if _, _, err := w.run(t); !errors.Is(err, monitor.ErrUnavailable) || !strings.Contains(err.Error(), "not signed") {
 			t.Errorf("by another key: error %v", err)
 		}

@@ -58,20 +58,14 @@ func (s *rekor1) trees(ctx context.Context) ([]tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	var info struct {
-		shard
-		Inactive []shard `json:"inactiveShards"`
-	}
-	if err := json.Unmarshal(b, &info); err != nil {
-		return nil, fmt.Errorf("%w: %sapi/v1/log: %s", ErrUnavailable, s.base, plain.Line(err.Error()))
-	}
-	if len(info.Inactive) > maxShards {
-		return nil, fmt.Errorf("%w: it says that it has %d trees", ErrUnavailable, len(info.Inactive))
+	shards, err := parseInfo(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %sapi/v1/log: %w", ErrUnavailable, s.base, err)
 	}
 	var out []tree
 	var offset int64
-	for _, one := range append(info.Inactive, info.shard) {
-		t, err := s.tree(one)
+	for i, one := range shards {
+		t, err := s.tree(one, i == len(shards)-1)
 		if err != nil {
 			return nil, fmt.Errorf("%w: tree %s: %w", ErrUnavailable, plain.Name(one.TreeID), err)
 		}
@@ -84,9 +78,33 @@ func (s *rekor1) trees(ctx context.Context) ([]tree, error) {
 	return out, nil
 }
 
-// tree checks what the API says of a tree against what the log has signed.
-func (s *rekor1) tree(one shard) (tree, error) {
-	c, err := s.log.openCheckpoint([]byte(one.SignedTreeHead))
+// parseInfo reads what the API says of the log: its trees, of which the last one grows.
+func parseInfo(b []byte) ([]shard, error) {
+	var info struct {
+		shard
+		Inactive []shard `json:"inactiveShards"`
+	}
+	if err := json.Unmarshal(b, &info); err != nil {
+		return nil, errors.New(plain.Line(err.Error()))
+	}
+	if len(info.Inactive) > maxShards {
+		return nil, fmt.Errorf("it says that it has %d trees", len(info.Inactive))
+	}
+	return append(info.Inactive, info.shard), nil
+}
+
+// tree checks what the API says of a tree against what the log has signed. Each tree is signed with the key that the log had in its
+// time. Where the trusted root does not list that, which an instance may have left out from the start, the trees behind it can be
+// watched all the same: of this one only the size is taken, for their indexes.
+func (s *rekor1) tree(one shard, last bool) (tree, error) {
+	keys := s.log.Keys
+	if last {
+		keys = s.log.current()
+	}
+	c, err := openCheckpoint([]byte(one.SignedTreeHead), keys)
+	if errors.Is(err, errUnsigned) && !last && one.TreeSize >= 0 && one.TreeSize <= maxTree {
+		return tree{checkpoint: checkpoint{size: one.TreeSize}, id: one.TreeID, unproven: true}, nil
+	}
 	if err != nil {
 		return tree{}, err
 	}
@@ -107,13 +125,7 @@ func (s *rekor1) consistent(ctx context.Context, id string, size int64, root tlo
 	if err != nil {
 		return err
 	}
-	var answer struct {
-		Hashes []string `json:"hashes"`
-	}
-	if err := json.Unmarshal(b, &answer); err != nil {
-		return fmt.Errorf("%w: consistency proof: %s", ErrUnavailable, plain.Line(err.Error()))
-	}
-	proof, err := parseHashes(answer.Hashes)
+	proof, err := parseProof(b)
 	if err != nil {
 		return fmt.Errorf("%w: consistency proof: %w", ErrUnavailable, err)
 	}
@@ -121,6 +133,17 @@ func (s *rekor1) consistent(ctx context.Context, id string, size int64, root tlo
 		return fmt.Errorf("%w: the log's proof that its tree of %d entries begins with its tree of %d does not hold", errDiffers, largerSize, size)
 	}
 	return nil
+}
+
+// parseProof reads the hashes of a consistency proof.
+func parseProof(b []byte) ([]tlog.Hash, error) {
+	var answer struct {
+		Hashes []string `json:"hashes"`
+	}
+	if err := json.Unmarshal(b, &answer); err != nil {
+		return nil, errors.New(plain.Line(err.Error()))
+	}
+	return parseHashes(answer.Hashes)
 }
 
 // rekor1Entry is an entry as the API gives it, with the proof that it is in the tree.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -22,17 +23,23 @@ import (
 const (
 	stateVersion = 1
 	maxState     = 16 << 20
+	// maxEvidence is how many files of evidence are kept. What a log has done first is what matters most.
+	maxEvidence = 20
 	// maxReported is how many reported entries are remembered. Only reading entries again needs them.
 	maxReported = 100_000
 )
 
-// ErrState is wrapped by errors about what was kept of an earlier run.
+// ErrState is wrapped by errors about what was kept of an earlier run and cannot be used.
 var ErrState = errors.New("kept state")
 
 // state is what is kept between runs: how far the log was read, and what it had signed by then.
 type state struct {
 	Version int    `json:"version"`
 	Log     string `json:"log"`
+	// Begun is when the log was watched first.
+	Begun time.Time `json:"begun"`
+	// Finished says that the log takes no entries any more and all were read.
+	Finished bool `json:"finished,omitempty"`
 	// Next is the index of the first entry that was not looked at.
 	Next int64 `json:"next"`
 	// Trees are those that the log was ever seen to have, in the order of their entries.
@@ -52,14 +59,31 @@ type store string
 
 func (s store) file() string { return filepath.Join(string(s), "state.json") }
 
+// Kept is what earlier runs have kept of a log.
+type Kept struct {
+	// Begun is when the log was watched first; zero if it never was.
+	Begun time.Time
+	// Finished says that the log takes no entries any more and that all were read.
+	Finished bool
+}
+
+// Before says what earlier runs have kept of a log in a folder.
+func Before(folder string, l Log) (Kept, error) {
+	kept, err := store(folder).load(l)
+	if kept == nil {
+		return Kept{}, err
+	}
+	return Kept{Begun: kept.Begun, Finished: kept.Finished}, nil
+}
+
 // lock keeps other processes from watching by the same state. It makes the folder.
 func (s store) lock(ctx context.Context) (unlock func() error, err error) {
 	if err := os.MkdirAll(string(s), 0o700); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrState, err)
+		return nil, fmt.Errorf("making the folder for what is kept: %w", err)
 	}
 	unlock, err = durable.Lock(ctx, filepath.Join(string(s), "lock"))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrState, err)
+		return nil, fmt.Errorf("locking what is kept: %w", err)
 	}
 	return unlock, nil
 }
@@ -71,7 +95,7 @@ func (s store) load(l Log) (*state, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrState, err)
+		return nil, fmt.Errorf("reading what was kept: %w", err)
 	}
 	kept, err := parseState(b)
 	if err == nil && kept.Log != l.URL {
@@ -91,6 +115,9 @@ func parseState(b []byte) (*state, error) {
 	if kept.Version != stateVersion {
 		return nil, fmt.Errorf("its version is %d, expected %d", kept.Version, stateVersion)
 	}
+	if kept.Begun.IsZero() {
+		return nil, errors.New("it does not say when it was begun")
+	}
 	if kept.Next < 0 || kept.Next > maxTree || len(kept.Trees) == 0 {
 		return nil, errors.New("it says no place in the log")
 	}
@@ -107,13 +134,21 @@ func (s store) save(kept *state) error {
 		err = durable.WriteFile(s.file(), append(b, '\n'), 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrState, err)
+		return fmt.Errorf("keeping how far the log was read: %w", err)
 	}
 	return nil
 }
 
-// keepEvidence writes what a log has signed, before and now, into a file of its own, and returns its name.
+// keepEvidence writes what a log has signed, before and now, into a file of its own, and returns its name. A log that does not mend
+// its ways is asked again and again: once there are many files, the name is that of the last one.
 func (s store) keepEvidence(m *Misbehaviour, at time.Time) (string, error) {
+	before, err := s.evidence()
+	if err != nil {
+		return "", fmt.Errorf("keeping the evidence: %w", err)
+	}
+	if len(before) >= maxEvidence {
+		return before[len(before)-1], nil
+	}
 	text := fmt.Sprintf("%s: %s\n%s\n\n-- checkpoint that was kept --\n%s\n-- checkpoint that was found --\n%s",
 		at.UTC().Format(time.RFC3339), m.Log, m.What, orNone(m.Kept), orNone(m.Found))
 	name := filepath.Join(string(s), "evidence-"+at.UTC().Format("20060102T150405Z")+"-"+rand.Text()[:8]+".txt")
@@ -121,6 +156,21 @@ func (s store) keepEvidence(m *Misbehaviour, at time.Time) (string, error) {
 		return "", fmt.Errorf("keeping the evidence: %w", err)
 	}
 	return name, nil
+}
+
+// evidence are the names of the files of evidence, the oldest first.
+func (s store) evidence() ([]string, error) {
+	files, err := os.ReadDir(string(s))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), "evidence-") {
+			names = append(names, filepath.Join(string(s), f.Name()))
+		}
+	}
+	return names, nil
 }
 
 func orNone(note []byte) string {

@@ -38,7 +38,7 @@ func (s *tiles) trees(ctx context.Context) ([]tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.log.openCheckpoint(signed)
+	c, err := openCheckpoint(signed, s.log.current())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -2,14 +2,18 @@ package ui
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/git-model-sign/git-model-sign/internal/durable"
 	"github.com/git-model-sign/git-model-sign/internal/monitor"
 )
 
 // MonitorReport is what was found in the logs of an instance.
 type MonitorReport struct {
+	// Shallow says that the repository has a part of its history only, and so may not know what it would know otherwise.
+	Shallow bool
 	Logs    []MonitoredLog
 	Entries []monitor.Entry
 }
@@ -43,9 +47,13 @@ func (r *MonitorReport) Hopeless() bool {
 // MonitorFailed gives the error of watching a log its exit code, and says what can be done.
 func MonitorFailed(err error) error {
 	var bad *monitor.Misbehaviour
+	var unproven *monitor.Unproven
+	var said *Error
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &said):
+		return err
 	case errors.As(err, &bad):
 		hint := "do not trust what this log says, and tell those who run it and others who watch it"
 		if bad.File != "" {
@@ -54,6 +62,12 @@ func MonitorFailed(err error) error {
 		return Failed(hint, "%w", err)
 	case errors.Is(err, monitor.ErrSince):
 		return Usage("", "--since-index: %w", err)
+	case errors.As(err, &unproven):
+		return Trouble(fmt.Sprintf("--since-index %d reads on behind it", unproven.Next), "%w", err)
+	case errors.Is(err, durable.ErrLocked):
+		return Trouble("a monitor is at work there: wait for it, or name another folder by --state", "%w", err)
+	case errors.Is(err, monitor.ErrState):
+		return Trouble("what was kept says how far the log was read and what it had signed: put it back from a backup; or move its folder away to begin anew", "%w", err)
 	}
 	return Trouble("", "%w", err)
 }
@@ -71,16 +85,33 @@ func (t *Terminal) MonitoredLog(l MonitoredLog) {
 	case r.First && r.From == r.Size:
 		t.Note("%s: watched from index %d on, where it ends now; --since-index N or --all reads earlier entries", l.Log, r.From)
 	default:
-		t.Note("%s: read %d entries up to index %d of %d, found %d that nobody here knows", l.Log, r.To-r.From, r.To, r.Size, r.Found)
+		t.Note("%s: read %s up to index %d of %d, found %d that this repository does not know", l.Log, entries(r.To-r.From), r.To, r.Size, r.Found)
+	}
+	if r.First && r.Unproven > 0 {
+		t.Warn("%s: earlier ones cannot be proven, and are not read: %s, signed with a key that the trusted root does not list", l.Log, entries(r.Unproven))
 	}
 	if r.Unreadable > 0 {
-		t.Warn("%s: %d entries could not be understood", l.Log, r.Unreadable)
+		t.Warn("%s: %s could not be understood", l.Log, entries(int64(r.Unreadable)))
 	}
 	if l.Err == nil && r.To < r.Size {
-		t.Note("%s: %d entries are left for the next run", l.Log, r.Size-r.To)
+		t.Note("%s: %s left for the next run", l.Log, entries(r.Size-r.To))
 	}
 	if l.Err != nil {
 		t.Fail(l.Err)
+	}
+}
+
+func entries(n int64) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
+}
+
+// MonitorAdvice says what else may explain that entries are unknown.
+func (t *Terminal) MonitorAdvice(r *MonitorReport) {
+	if r.Shallow && len(r.Entries) > 0 {
+		t.Warn("this clone is shallow: it knows the signatures of a part of the history only; git fetch --unshallow gets the rest")
 	}
 }
 
@@ -88,6 +119,7 @@ func (t *Terminal) MonitoredLog(l MonitoredLog) {
 type MonitorJSON struct {
 	SchemaVersion int                `json:"schemaVersion"`
 	ExitCode      int                `json:"exitCode"`
+	Shallow       bool               `json:"shallow,omitempty"`
 	Logs          []MonitoredLogJSON `json:"logs"`
 	Entries       []MonitorEntryJSON `json:"entries"`
 }
@@ -99,6 +131,7 @@ type MonitoredLogJSON struct {
 	From       int64      `json:"from"`
 	To         int64      `json:"to"`
 	Size       int64      `json:"size"`
+	Unproven   int64      `json:"unproven"`
 	Unreadable int        `json:"unreadable"`
 	Evidence   string     `json:"evidence,omitempty"` // file
 	Error      *ErrorJSON `json:"error,omitempty"`
@@ -117,10 +150,10 @@ type MonitorEntryJSON struct {
 
 // JSON is the report as one object.
 func (r *MonitorReport) JSON() MonitorJSON {
-	out := MonitorJSON{SchemaVersion: SchemaVersion, ExitCode: r.ExitCode(), Logs: []MonitoredLogJSON{}, Entries: []MonitorEntryJSON{}}
+	out := MonitorJSON{SchemaVersion: SchemaVersion, ExitCode: r.ExitCode(), Shallow: r.Shallow, Logs: []MonitoredLogJSON{}, Entries: []MonitorEntryJSON{}}
 	for _, l := range r.Logs {
 		one := MonitoredLogJSON{Log: l.Log.URL, First: l.Result.First, From: l.Result.From, To: l.Result.To, Size: l.Result.Size,
-			Unreadable: l.Result.Unreadable, Error: NewErrorJSON(l.Err)}
+			Unproven: l.Result.Unproven, Unreadable: l.Result.Unreadable, Error: NewErrorJSON(l.Err)}
 		if bad := (*monitor.Misbehaviour)(nil); errors.As(l.Err, &bad) {
 			one.Evidence = bad.File
 		}

@@ -21,7 +21,7 @@ import (
 
 // MonitorOptions say what of the world a monitor is for.
 type MonitorOptions struct {
-	// Repo is the repository whose signatures are known; nil for none.
+	// Repo is the repository whose signatures are known, which may be bare; nil for none.
 	Repo *gitrepo.Repository
 	// Policy and URL say who signs the repository, where Identities names nobody, and which Sigstore instance is watched.
 	Policy policy.Policy
@@ -40,21 +40,33 @@ type MonitorOptions struct {
 
 // Monitor watches the logs of a Sigstore instance.
 type Monitor struct {
-	repo    *gitrepo.Repository
-	watches []monitor.Options
+	o        MonitorOptions
+	instance sigstore.Options
+	// begun are the logs, by address, that were read by this process: [MonitorOptions.Since] is done with.
+	begun map[string]bool
 }
 
-// NewMonitor finds out whom and which logs to watch.
+// NewMonitor checks whom and which logs to watch.
 func NewMonitor(ctx context.Context, o MonitorOptions) (*Monitor, error) {
-	watched, err := o.watched()
-	if err != nil {
-		return nil, err
-	}
 	s, err := o.Policy.Trust.Sigstore()
 	if err != nil {
 		return nil, trustError(err)
 	}
-	instance, err := sigstore.Open(sigstore.Options{TrustedRoot: s.TrustedRoot, TrustConfig: s.TrustConfig, Staging: s.Staging, CacheDir: s.CacheDir, UserAgent: o.UserAgent})
+	m := &Monitor{o: o, begun: map[string]bool{}, instance: sigstore.Options{
+		TrustedRoot: s.TrustedRoot, TrustConfig: s.TrustConfig, Staging: s.Staging, CacheDir: s.CacheDir, UserAgent: o.UserAgent}}
+	if _, err := m.watches(ctx); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// watches are the logs to read now, and how. A process that keeps going asks each time: signers are pinned, logs end and others begin.
+func (m *Monitor) watches(ctx context.Context) ([]monitor.Options, error) {
+	watched, err := m.o.watched()
+	if err != nil {
+		return nil, err
+	}
+	instance, err := sigstore.Open(m.instance)
 	if err != nil {
 		return nil, ui.Usage("", "%w", err)
 	}
@@ -62,22 +74,64 @@ func NewMonitor(ctx context.Context, o MonitorOptions) (*Monitor, error) {
 	if err != nil {
 		return nil, ui.Trouble("", "%w", err)
 	}
-	logs, err := monitor.Logs(trusted, o.Log, time.Now())
+	all, err := monitor.Logs(trusted, m.o.Log, time.Now())
 	if err != nil {
 		return nil, ui.Usage("--log takes the address of a log that the trusted root lists", "%w", err)
 	}
-	if o.Since > 0 && len(logs) > 1 {
+	logs, err := m.o.choose(all)
+	if err != nil {
+		return nil, err
+	}
+	if m.o.Since > 0 && len(logs) > 1 {
 		return nil, ui.Usage("name one of them by --log: "+logNames(logs), "--since-index is for one log, and there are %d", len(logs))
 	}
-	m := &Monitor{repo: o.Repo}
+	var out []monitor.Options
 	for _, l := range logs {
-		m.watches = append(m.watches, monitor.Options{Log: l, Trusted: trusted, Watched: watched, Folder: o.folder(l),
-			Since: o.Since, Limit: o.Limit, Client: &monitor.Client{UserAgent: o.UserAgent}})
+		w := monitor.Options{Log: l.Log, New: l.isNew, Trusted: trusted, Watched: watched, Folder: m.o.folder(l.Log),
+			Since: m.o.Since, Limit: m.o.Limit, Client: &monitor.Client{UserAgent: m.o.UserAgent}}
+		if m.begun[l.URL] {
+			w.Since = -1
+		}
+		out = append(out, w)
 	}
-	return m, nil
+	return out, nil
 }
 
-func logNames(logs []monitor.Log) string {
+// chosenLog is a log to watch. One that is new has begun after others of the instance were watched.
+type chosenLog struct {
+	monitor.Log
+	isNew bool
+}
+
+// choose leaves out logs that take no entries any more, unless one is asked for by name, or was watched and is not read to its end.
+func (o MonitorOptions) choose(all []monitor.Log) ([]chosenLog, error) {
+	kept := make([]monitor.Kept, len(all))
+	var since time.Time // when the first of them was watched
+	for i, l := range all {
+		var err error
+		if kept[i], err = monitor.Before(o.folder(l), l); err != nil {
+			kept[i].Begun = time.Now() // reading the log will say what is wrong
+			continue
+		}
+		if begun := kept[i].Begun; !begun.IsZero() && (since.IsZero() || begun.Before(since)) {
+			since = begun
+		}
+	}
+	var out []chosenLog
+	for i, l := range all {
+		known := !kept[i].Begun.IsZero()
+		if l.Ended && (!known || kept[i].Finished) && o.Log == "" && o.Since < 0 {
+			continue
+		}
+		out = append(out, chosenLog{l, !known && !since.IsZero() && l.Begun.After(since)})
+	}
+	if len(out) == 0 {
+		return nil, ui.Usage("--log takes the address of one that has ended", "the trusted root lists no log that takes entries now")
+	}
+	return out, nil
+}
+
+func logNames(logs []chosenLog) string {
 	var names []string
 	for _, l := range logs {
 		names = append(names, l.String())
@@ -133,25 +187,24 @@ func (o MonitorOptions) folder(l monitor.Log) string {
 	return filepath.Join(where, strings.Map(plain, strings.ToLower(l.String()))+"-"+hex.EncodeToString(sum[:4]))
 }
 
-// Round reads every log once, and calls each for an entry as soon as it is found. The error is about the repository; what went wrong
-// with a log is in the report.
+// Round reads every log once, and calls each for an entry as soon as it is found. The error is about the repository or the trusted
+// root; what went wrong with a log is in the report.
 func (m *Monitor) Round(ctx context.Context, each func(monitor.Log, monitor.Entry) error) (*ui.MonitorReport, error) {
-	known, err := m.known(ctx)
+	watches, err := m.watches(ctx)
 	if err != nil {
 		return nil, err
 	}
-	report := new(ui.MonitorReport)
-	for i := range m.watches {
-		o := &m.watches[i]
-		o.Known = known
-		result, err := monitor.Run(ctx, *o, func(e monitor.Entry) error {
+	report := &ui.MonitorReport{Shallow: m.o.Repo != nil && m.o.Repo.Shallow()}
+	for _, o := range watches {
+		o.Known = m.known
+		result, err := monitor.Run(ctx, o, func(e monitor.Entry) error {
 			report.Entries = append(report.Entries, e)
 			return each(o.Log, e)
 		})
 		if ctx.Err() != nil {
 			return report, ctx.Err()
 		}
-		o.Since = -1 // from here on where it has ended
+		m.begun[o.Log.URL] = m.begun[o.Log.URL] || result.Begun
 		report.Logs = append(report.Logs, ui.MonitoredLog{Log: o.Log, Result: result, Err: ui.MonitorFailed(err)})
 	}
 	return report, nil
@@ -161,7 +214,7 @@ func (m *Monitor) Round(ctx context.Context, each func(monitor.Log, monitor.Entr
 // that is about to be committed is no stranger's.
 func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
 	known := monitor.Known{}
-	if m.repo == nil {
+	if m.o.Repo == nil {
 		return known, nil
 	}
 	add := func(raw []byte) {
@@ -170,7 +223,7 @@ func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
 		}
 	}
 	var blobs []string
-	err := m.repo.VisitHistory(ctx, gitrepo.HistoryOptions{All: true, Suffix: ".sig"}, func(v gitrepo.Visit) error {
+	err := m.o.Repo.VisitHistory(ctx, gitrepo.HistoryOptions{All: true, Suffix: ".sig"}, func(v gitrepo.Visit) error {
 		for _, change := range v.Paths {
 			if change.New != "" {
 				blobs = append(blobs, change.New)
@@ -181,16 +234,16 @@ func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
 	if err != nil && !errors.Is(err, gitrepo.ErrNoCommit) {
 		return nil, ui.Trouble("", "reading the history: %w", err)
 	}
-	if err := m.repo.Blobs(ctx, blobs, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
+	if err := m.o.Repo.Blobs(ctx, blobs, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
 		add(content)
 		return nil
 	}); err != nil {
 		return nil, ui.Trouble("", "reading signatures of the history: %w", err)
 	}
-	if m.repo.Top == "" {
+	if m.o.Repo.Top == "" {
 		return known, nil
 	}
-	staged, err := SignaturesAt(ctx, m.repo, Staged)
+	staged, err := SignaturesAt(ctx, m.o.Repo, Staged)
 	if err != nil {
 		return nil, err
 	}
