@@ -17,7 +17,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "git-model-sign-pkcs11 loads PKCS #11 modules for git-model-sign, which starts it: git model-sign --private-key pkcs11:...")
 		os.Exit(2)
 	}
-	if err := module.Serve(context.Background(), os.Stdin); err != nil {
+	if err := module.Serve(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(4)
 	}

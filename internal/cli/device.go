@@ -107,7 +107,7 @@ func tokenError(what string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	if errors.Is(err, pkcs11.ErrCrashed) {
+	if errors.Is(err, pkcs11.ErrFailed) {
 		return ui.Trouble("nothing was written; the module's maker may know more", "%s: %w", what, err)
 	}
 	var hint string

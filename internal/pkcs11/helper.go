@@ -23,20 +23,24 @@ const HelperName = "git-model-sign-pkcs11"
 // ErrHelper says that the helper program is not installed.
 var ErrHelper = errors.New("the program " + HelperName + ", which loads PKCS #11 modules, is not installed")
 
-// ErrCrashed says that the helper ended, or answered nonsense: the module has crashed, or is none.
-var ErrCrashed = errors.New("PKCS #11 module failed")
+// ErrFailed says that a module failed: it crashed, hung, answered nonsense, or could not have its token do what was asked.
+var ErrFailed = errors.New("PKCS #11 module failed")
 
-// endPatience is how long a helper may take to log out and end.
-const endPatience = 2 * time.Second
+// EndPatience is how long a helper may take to log out and end.
+const EndPatience = 2 * time.Second
+
+// defaultPatience is how long a module may take for one request: somebody may have to touch the token, or type its PIN on it.
+const defaultPatience = 5 * time.Minute
 
 // helper is a running helper program.
 type helper struct {
-	cmd     *exec.Cmd
-	stdin   io.WriteCloser
-	lines   *Lines
-	stderr  *tail
-	ended   bool
-	endless error // how it ended
+	cmd      *exec.Cmd
+	stdin    io.WriteCloser
+	stdout   io.Closer
+	lines    *Lines
+	stderr   *tail
+	patience time.Duration
+	ended    error // why there are no more answers
 }
 
 // findHelper returns the path of the helper: beside this program, where it was installed with it, or on PATH.
@@ -60,10 +64,12 @@ func findHelper() (string, error) {
 }
 
 // startHelper starts a helper, which ends with ctx or when its standard input does: with this program at the latest.
-func startHelper(ctx context.Context, program string) (*helper, error) {
-	h := &helper{cmd: exec.CommandContext(ctx, program), stderr: new(tail)}
-	h.cmd.Env = secretenv.Without(os.Environ())
-	h.cmd.Stderr, h.cmd.WaitDelay = h.stderr, endPatience
+func startHelper(ctx context.Context, program string, patience time.Duration) (*helper, error) {
+	h := &helper{cmd: exec.CommandContext(ctx, program), stderr: new(tail), patience: patience}
+	// Modules look for configuration in the current folder, which may be a clone of anybody's.
+	h.cmd.Dir = filepath.Dir(program)
+	h.cmd.Env = append(secretenv.Without(os.Environ()), "PWD="+h.cmd.Dir)
+	h.cmd.Stderr, h.cmd.WaitDelay = h.stderr, EndPatience
 	stdin, err := h.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -72,7 +78,7 @@ func startHelper(ctx context.Context, program string) (*helper, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.stdin, h.lines = stdin, NewLines(stdout)
+	h.stdin, h.stdout, h.lines = stdin, stdout, NewLines(stdout)
 	if err := h.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", plain.Quote(program), err)
 	}
@@ -80,21 +86,24 @@ func startHelper(ctx context.Context, program string) (*helper, error) {
 }
 
 // ask sends a request and waits for its answer. Where the helper answers a failure, the error is a *Failure; where it does
-// not answer properly it is ended, and the error wraps ErrCrashed.
+// not answer properly or in time it is ended, and the error wraps ErrFailed.
 func (h *helper) ask(ctx context.Context, r Request) (*Response, error) {
-	if h.ended {
-		return nil, h.endless
+	if h.ended != nil {
+		return nil, h.ended
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, h.patience, fmt.Errorf("%w: it did not answer for %s", ErrFailed, h.patience))
+	defer cancel()
+	defer context.AfterFunc(ctx, h.kill)()
 	answer := new(Response)
-	if err := WriteLine(h.stdin, r); err != nil {
-		return nil, h.crashed(ctx)
+	err := WriteLine(h.stdin, r)
+	if err != nil {
+		err = io.EOF // the helper does not listen any more
+	} else {
+		err = h.lines.Read(answer)
 	}
-	if err := h.lines.Read(answer); errors.Is(err, io.EOF) {
-		return nil, h.crashed(ctx)
-	} else if err != nil {
-		h.close()
-		h.endless = fmt.Errorf("%w: no sensible answer from the program that had loaded it: %s", ErrCrashed, plain.Line(err.Error()))
-		return nil, h.endless
+	if err != nil {
+		h.ended = h.failure(ctx, err)
+		return nil, h.ended
 	}
 	if answer.Failure != nil {
 		return nil, answer.Failure
@@ -102,42 +111,50 @@ func (h *helper) ask(ctx context.Context, r Request) (*Response, error) {
 	return answer, nil
 }
 
-// crashed says why a helper has ended.
-func (h *helper) crashed(ctx context.Context) error {
+// kill ends the helper at once. What the module has started may hold the pipes open, and is not waited for.
+func (h *helper) kill() {
+	h.cmd.Process.Kill()
+	h.stdin.Close()
+	h.stdout.Close()
+}
+
+// failure ends a helper that has not answered, and says why it has not.
+func (h *helper) failure(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
 	status := h.wait()
-	switch why := h.stderr.why(); {
-	case context.Cause(ctx) != nil:
-		h.endless = context.Cause(ctx)
+	why := h.stderr.why()
+	switch {
+	case cause != nil:
+		return cause
+	case !errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: no sensible answer from the program that had loaded it: %s", ErrFailed, plain.Line(err.Error()))
 	case why != "":
-		h.endless = fmt.Errorf("%w: it crashed: %s", ErrCrashed, why)
+		return fmt.Errorf("%w: it crashed: %s", ErrFailed, why)
 	case status != nil:
-		h.endless = fmt.Errorf("%w: it ended the program that had loaded it: %s", ErrCrashed, status)
-	default:
-		h.endless = fmt.Errorf("%w: it ended the program that had loaded it", ErrCrashed)
+		return fmt.Errorf("%w: it ended the program that had loaded it: %s", ErrFailed, status)
 	}
-	return h.endless
+	return fmt.Errorf("%w: it ended the program that had loaded it", ErrFailed)
 }
 
 // close ends the helper, which logs out.
 func (h *helper) close() {
-	if h.ended {
+	if h.ended != nil {
 		return
 	}
-	h.endless = errors.New("the session on the token was closed")
+	h.ended = errors.New("the session on the token was closed")
 	h.wait() // whether a module can be left without trouble is no concern any more
 }
 
 // wait has a helper end, by force if it does not by itself.
 func (h *helper) wait() error {
-	h.ended = true
 	h.stdin.Close()
-	kill := time.AfterFunc(endPatience, func() { h.cmd.Process.Kill() })
+	kill := time.AfterFunc(EndPatience, h.kill)
 	defer kill.Stop()
 	return h.cmd.Wait()
 }
 
-// tail keeps the beginning of what a helper and its module say on standard error. None of it is shown, but for how Go tells
-// of a crash: modules that are being debugged write PINs there.
+// tail keeps the beginning of what a helper and its module say on standard error. None of it is shown: modules that are being
+// debugged write PINs there.
 type tail struct{ kept bytes.Buffer }
 
 const maxTail = 64 << 10
@@ -149,11 +166,20 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// why is the line by which Go says that a program has crashed.
+// signals are how Go begins the line by which it tells that a program has crashed, and in what words.
+var signals = []string{
+	"SIGSEGV: segmentation violation", "SIGBUS: bus error", "SIGABRT: abort", "SIGILL: illegal instruction",
+	"SIGFPE: floating-point exception", "SIGTRAP: trace trap", "SIGSYS: bad system call",
+	"Exception 0xc0000005", // Windows: an access violation
+}
+
+// why says how a program has crashed, or nothing.
 func (t *tail) why() string {
 	for line := range strings.Lines(t.kept.String()) {
-		if strings.HasPrefix(line, "SIG") || strings.HasPrefix(line, "fatal error: ") {
-			return plain.Line(strings.TrimSpace(line))
+		for _, signal := range signals {
+			if strings.HasPrefix(line, signal) {
+				return signal
+			}
 		}
 	}
 	return ""

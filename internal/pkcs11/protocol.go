@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	strict "github.com/go-json-experiment/json"
 )
 
 // The operations of a helper, in the order in which they may come.
@@ -61,7 +63,8 @@ type Kind string
 
 // The failures of a helper.
 const (
-	KindModule Kind = "module" // the module cannot be loaded, or fails
+	KindModule Kind = "module" // the module cannot be loaded, or is not the one that is meant
+	KindFailed Kind = "failed" // the module, or its token, fails
 	KindToken  Kind = "token"  // no token matches, or several
 	KindObject Kind = "object" // no object matches, or several
 	KindPIN    Kind = "pin"    // the PIN is wrong
@@ -106,7 +109,7 @@ func (l *Lines) Read(v any) error {
 		return io.EOF
 	}
 	defer clear(l.scanner.Bytes()) // a PIN may be in it
-	return json.Unmarshal(l.scanner.Bytes(), v)
+	return strict.Unmarshal(l.scanner.Bytes(), v, strict.RejectUnknownMembers(true))
 }
 
 // WriteLine writes v as a line.

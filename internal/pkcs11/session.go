@@ -1,6 +1,8 @@
 package pkcs11
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -8,7 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
@@ -43,6 +49,8 @@ type Options struct {
 	PIN func(ctx context.Context, label string, last bool) ([]byte, error)
 	// Helper is the path of the helper program; by default it is looked for.
 	Helper string
+	// Patience is how long the module may take for one request; by default it is five minutes.
+	Patience time.Duration
 }
 
 // Session is a session with the token that a URI names. It is for one goroutine.
@@ -51,6 +59,8 @@ type Session struct {
 	token  Token
 	helper *helper
 	pin    func(ctx context.Context, label string, last bool) ([]byte, error)
+	tried  bool  // whether the PIN was
+	login  error // and how that went
 }
 
 // Open loads the URI's module in a helper program and finds the token. Nobody is logged in yet.
@@ -65,14 +75,14 @@ func Open(ctx context.Context, u *URI, o Options) (*Session, error) {
 			return nil, err
 		}
 	}
-	h, err := startHelper(ctx, o.Helper)
+	h, err := startHelper(ctx, o.Helper, cmp.Or(o.Patience, defaultPatience))
 	if err != nil {
 		return nil, err
 	}
 	s := &Session{uri: &resolved, helper: h, pin: o.PIN}
 	answer, err := s.ask(ctx, Request{Op: OpOpen, URI: &resolved})
 	if err == nil && answer.Token == nil {
-		err = fmt.Errorf("%w: it names no token", ErrCrashed)
+		err = fmt.Errorf("%w: it names no token", ErrFailed)
 	}
 	if err != nil {
 		s.Close()
@@ -93,7 +103,7 @@ func (s *Session) ask(ctx context.Context, r Request) (*Response, error) {
 	answer, err := s.helper.ask(ctx, r)
 	var failure *Failure
 	if !errors.As(err, &failure) {
-		if errors.Is(err, ErrCrashed) {
+		if errors.Is(err, ErrFailed) {
 			return nil, fmt.Errorf("module %s: %w", plain.Quote(s.uri.ModulePath), err)
 		}
 		return answer, err
@@ -108,6 +118,8 @@ func (s *Session) ask(ctx context.Context, r Request) (*Response, error) {
 		return nil, fmt.Errorf("%w for %s: %s; it was not tried again", ErrPIN, s.Describe(), text)
 	case KindLocked:
 		return nil, fmt.Errorf("%w: %s: %s", ErrLocked, s.Describe(), text)
+	case KindFailed:
+		return nil, fmt.Errorf("module %s: %w: %s", plain.Quote(s.uri.ModulePath), ErrFailed, text)
 	case KindLogin:
 		return nil, fmt.Errorf("%w: %s wants a login: %s", ErrPIN, s.Describe(), text)
 	}
@@ -133,8 +145,11 @@ func (s *Session) PrivateKey(ctx context.Context) (*Key, error) {
 	if err := s.wantType(Private); err != nil {
 		return nil, err
 	}
-	if err := s.login(ctx); err != nil {
-		return nil, err
+	if !s.tried {
+		s.tried, s.login = true, s.enter(ctx)
+	}
+	if s.login != nil {
+		return nil, s.login
 	}
 	private, err := s.find(ctx, Private, nil)
 	if err != nil {
@@ -197,7 +212,7 @@ func (s *Session) Certificates(ctx context.Context) ([][]byte, error) {
 		return nil, err
 	}
 	if len(answer.Certificates) == 0 {
-		return nil, fmt.Errorf("module %s: %w: it finds nothing", plain.Quote(s.uri.ModulePath), ErrCrashed)
+		return nil, fmt.Errorf("module %s: %w: it finds nothing", plain.Quote(s.uri.ModulePath), ErrFailed)
 	}
 	return answer.Certificates, nil
 }
@@ -216,13 +231,13 @@ func (s *Session) find(ctx context.Context, class Class, id []byte) (*Object, er
 		return nil, err
 	}
 	if answer.Object == nil {
-		return nil, fmt.Errorf("module %s: %w: it finds nothing", plain.Quote(s.uri.ModulePath), ErrCrashed)
+		return nil, fmt.Errorf("module %s: %w: it finds nothing", plain.Quote(s.uri.ModulePath), ErrFailed)
 	}
 	return answer.Object, nil
 }
 
-// login gives the token its PIN, once. A PIN that nobody types is not tried where it could be the one that locks the token.
-func (s *Session) login(ctx context.Context) error {
+// enter gives the token its PIN. A PIN that nobody types is not tried where it could be the one that locks the token.
+func (s *Session) enter(ctx context.Context) error {
 	if !s.token.LoginRequired {
 		return nil
 	}
@@ -263,7 +278,8 @@ func (s *Session) findPIN(ctx context.Context) ([]byte, error) {
 // maxPIN is the longest PIN that is read from a file, in bytes.
 const maxPIN = 1024
 
-// readPIN reads a PIN file. The line feed that editors leave at its end is no part of the PIN.
+// readPIN reads a PIN file. The line feed that editors leave at its end is no part of the PIN. What cannot have been typed as
+// one is not tried: it would use up one of the few tries.
 func readPIN(name string) ([]byte, error) {
 	b, err := bounded.ReadFile(name, maxPIN)
 	if err != nil {
@@ -272,8 +288,15 @@ func readPIN(name string) ([]byte, error) {
 	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
 		b = b[:len(b)-1]
 	}
+	if !utf8.Valid(b) || bytes.ContainsFunc(b, func(r rune) bool { return unicode.IsControl(r) || r == byteOrderMark }) {
+		clear(b)
+		return nil, fmt.Errorf("%w: %s holds more than one line, or what is no text, and was not tried", ErrPIN, plain.Quote(name))
+	}
 	return b, nil
 }
+
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = '\ufeff'
 
 // Public returns the public half.
 func (k *Key) Public() crypto.PublicKey { return k.public }
@@ -286,7 +309,7 @@ func (k *Key) SignDigest(ctx context.Context, digest []byte) ([]byte, error) {
 	}
 	signature, err := encodeSignature(k.public, answer.Signature)
 	if err != nil {
-		return nil, fmt.Errorf("module %s: %w: %w", plain.Quote(k.session.uri.ModulePath), ErrCrashed, err)
+		return nil, fmt.Errorf("module %s: %w: %w", plain.Quote(k.session.uri.ModulePath), ErrFailed, err)
 	}
 	return signature, nil
 }
@@ -304,15 +327,25 @@ func modulePath(u *URI) (string, error) {
 		}
 		return u.ModulePath, nil
 	case u.ModuleName != "":
-		for _, dir := range moduleFolders() {
-			for _, name := range moduleNames(u.ModuleName) {
-				path := dir + string(os.PathSeparator) + name
-				if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-					return path, nil
-				}
-			}
-		}
-		return "", fmt.Errorf("%w: %s is in none of %s", ErrModule, strings.Join(moduleNames(u.ModuleName), " or "), strings.Join(moduleFolders(), ", "))
+		return findModule(u.ModuleName)
 	}
 	return "", fmt.Errorf("%w: the URI names none", ErrModule)
+}
+
+// findModule finds the file of a module-name in the system's folders.
+func findModule(name string) (string, error) {
+	folders, err := moduleFolders()
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrModule, err)
+	}
+	names := moduleNames(name)
+	for _, dir := range folders {
+		for _, file := range names {
+			path := filepath.Join(dir, file)
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%w: %s is in none of %s", ErrModule, strings.Join(names, " or "), strings.Join(folders, ", "))
 }

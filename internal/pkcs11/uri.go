@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +22,9 @@ const (
 	// maxID is the longest id of an object, in bytes; tokens have up to 64.
 	maxID = 256
 )
+
+// pinValue is the attribute whose value nothing shows.
+const pinValue = "pin-value"
 
 // ErrURI says that a PKCS #11 URI is not well formed, or has attributes that are not understood.
 var ErrURI = errors.New("PKCS #11 URI can not be used")
@@ -65,7 +67,10 @@ const (
 )
 
 // IsURI says whether what an option names is a PKCS #11 URI, well formed or not.
-func IsURI(s string) bool { return len(s) >= len(Scheme) && strings.EqualFold(s[:len(Scheme)], Scheme) }
+func IsURI(s string) bool {
+	_, ok := cutFold(s, Scheme)
+	return ok
+}
 
 // ParseURI reads a URI. Attributes that RFC 7512 does not have, and those given twice, are errors: one that was passed over
 // could be the one that tells two keys apart. An error never holds a PIN.
@@ -103,6 +108,8 @@ func (u *URI) take(attribute string, query bool, seen map[string]bool) error {
 		set, ok = queryAttributes[name]
 	}
 	switch {
+	case !ok && query && seen[pinValue]: // which may be a piece of a PIN
+		return errors.New("something behind pin-value that is no attribute: in a PIN, \"&\" is written as %26")
 	case !ok && query && pathAttributes[name] != nil:
 		return fmt.Errorf("attribute %s stands before the %q", name, "?")
 	case !ok && !query && queryAttributes[name] != nil:
@@ -117,8 +124,11 @@ func (u *URI) take(attribute string, query bool, seen map[string]bool) error {
 	if err != nil {
 		return fmt.Errorf("attribute %s: %w", name, err)
 	}
-	if value == "" {
+	switch {
+	case value == "":
 		return fmt.Errorf("attribute %s is empty", name)
+	case name != pinValue && strings.Contains(value, pinValue+"="): // values are shown in errors
+		return fmt.Errorf("attribute %s has a pin-value in it, which stands behind a \"?\", or an \"&\" behind that", name)
 	}
 	if name != "id" && (!utf8.ValidString(value) || strings.IndexFunc(value, unicode.IsControl) >= 0) {
 		return fmt.Errorf("attribute %s has control characters, or is not UTF-8", name)
@@ -205,8 +215,8 @@ var pathAttributes = map[string]setter{
 
 var queryAttributes = map[string]setter{
 	"module-path": func(u *URI, value string) error {
-		if !filepath.IsAbs(value) {
-			return fmt.Errorf("is %s, expected an absolute path", plain.Quote(value))
+		if !isLocal(value) {
+			return fmt.Errorf("is %s, expected an absolute path on this machine", plain.Quote(value))
 		}
 		u.ModulePath = value
 		return nil
@@ -218,18 +228,44 @@ var queryAttributes = map[string]setter{
 		u.ModuleName = value
 		return nil
 	},
-	"pin-value": text(func(u *URI) *string { return &u.PINValue }),
-	"pin-source": func(u *URI, value string) error {
-		path := strings.TrimPrefix(value, "file:")
-		if rest, ok := strings.CutPrefix(path, "//"); ok { // file://HOST/path, where HOST is empty or this one
-			path = strings.TrimPrefix(rest, "localhost")
-		}
-		if !filepath.IsAbs(path) {
-			return errors.New("does not name a file by its absolute path")
-		}
-		u.PINSource = path
-		return nil
+	pinValue: text(func(u *URI) *string { return &u.PINValue }),
+	"pin-source": func(u *URI, value string) (err error) {
+		u.PINSource, err = pinFile(value)
+		return err
 	},
+}
+
+// pinFile is the file that a pin-source names, by its path or by a file: URI (RFC 8089), which may have percent-encoding of
+// its own. RFC 7512 knows programs ("|/bin/ask") and other URIs there too: nothing is run, and no PIN comes over a network.
+func pinFile(source string) (string, error) {
+	path, isURI := cutFold(source, "file:")
+	if isURI {
+		if rest, ok := strings.CutPrefix(path, "//"); ok { // file://HOST/path, where HOST is empty or this one
+			path, _ = cutFold(rest, "localhost")
+		}
+		decoded, err := unescape(path)
+		if err != nil {
+			return "", fmt.Errorf("is a file: URI with %w", err)
+		}
+		path = ofFileURI(decoded)
+	}
+	if !isLocal(path) || strings.IndexFunc(path, unicode.IsControl) >= 0 {
+		return "", errors.New("does not name a file by its absolute path") // and may be the PIN itself
+	}
+	return path, nil
+}
+
+// cutFold is strings.CutPrefix that takes capital letters for small ones.
+func cutFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+// onDrive says whether a path of Windows begins with a drive's letter, and so names no other machine.
+func onDrive(path string) bool {
+	return len(path) > 3 && path[1] == ':' && strings.ContainsRune(`\/`, rune(path[2])) && 'a' <= path[0]|0x20 && path[0]|0x20 <= 'z'
 }
 
 // check refuses attributes that do not go together.

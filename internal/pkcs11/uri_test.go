@@ -26,6 +26,10 @@ func TestParseURI(t *testing.T) {
 		"pkcs11:?pin-source=/etc/pin":                           {PINSource: "/etc/pin"},
 		"pkcs11:?pin-source=file:///etc/pin":                    {PINSource: "/etc/pin"},
 		"pkcs11:?pin-source=file://localhost/etc/pin":           {PINSource: "/etc/pin"},
+		"pkcs11:?pin-source=FILE://LOCALHOST/etc/pin":           {PINSource: "/etc/pin"},
+		"pkcs11:?pin-source=file:/my%2520pins/a%2525":           {PINSource: "/my pins/a%"}, // percent-encoded in the URI in the URI
+		"pkcs11:?pin-source=/my%20pins/a%2520b":                 {PINSource: "/my pins/a%20b"},
+		"pkcs11:id=%3B%3b/%2F":                                  {ID: []byte(";;//")},
 	} {
 		got, err := pkcs11.ParseURI(text)
 		if err != nil || !reflect.DeepEqual(*got, want) {
@@ -60,6 +64,15 @@ func TestParseURIRefuses(t *testing.T) {
 		"pkcs11:?pin-source=pin":                "absolute path",
 		"pkcs11:?pin-source=%7c/usr/bin/ask":    "absolute path",
 		"pkcs11:?pin-source=file://host/pin":    "absolute path",
+		"pkcs11:?pin-source=https://host/pin":   "absolute path",
+		"pkcs11:?pin-source=file:/a%25zz":       "percent sign",
+		"pkcs11:?pin-source=file:/a%2500":       "absolute path",
+		"pkcs11:?x-vendor=a":                    `unknown attribute "x-vendor"`,
+		"pkcs11:Token=a":                        `unknown attribute "Token"`,
+		"pkcs11:token=a;;object=b":              `without "="`,
+		"pkcs11:slot-id=0x1":                    "expected a decimal number",
+		"pkcs11:slot-id=18446744073709551616":   "expected a decimal number",
+		"pkcs11:?module-path=%00":               "control characters",
 	} {
 		_, err := pkcs11.ParseURI(text)
 		if !errors.Is(err, pkcs11.ErrURI) || !strings.Contains(err.Error(), want) {
@@ -74,12 +87,14 @@ func TestPINIsNotShown(t *testing.T) {
 	for _, text := range []string{
 		"pkcs11:token=a?pin-value=s3cr3t", "pkcs11:pin-value=s3cr3t", "pkcs11:?pin-value=s3cr3t&s3cr3t", "pkcs11:?pin-value=s3cr3t%",
 		"pkcs11:?pin-value=s3cr3t%0a", "pkcs11:?pin-value=s3cr3t&pin-source=/a", "pkcs11:?pin-source=s3cr3t", "pkcs11:token=a;s3cr3t",
+		"pkcs11:?pin-value=1&s3cr3t=2", "pkcs11:?pin-value=1&&s3cr3t=2", "pkcs11:token=a&pin-value=s3cr3t", "pkcs11:token=a%3fpin-value=s3cr3t",
+		"pkcs11:?module-path=/a;pin-value=s3cr3t", "pkcs11:?module-name=a?pin-value=s3cr3t", "pkcs11:?pin-source=|s3cr3t",
 	} {
 		u, err := pkcs11.ParseURI(text)
 		if err != nil && strings.Contains(err.Error(), pin) {
 			t.Errorf("%s: the error shows the PIN: %v", text, err)
 		}
-		if err == nil && strings.Contains(u.String()+u.DescribeToken()+u.DescribeObject(), pin) {
+		if err == nil && strings.Contains(u.String()+u.DescribeToken()+u.DescribeObject()+u.ModulePath+u.ModuleName, pin) {
 			t.Errorf("%s: its name shows the PIN: %s", text, u)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,9 +190,16 @@ func (t *Terminal) line(w io.Writer, format string, args ...any) error {
 	return err
 }
 
+// pin is a token's PIN in a PKCS #11 URI: what was meant as one and taken for a
+// file's name is printed with the error.
+var pin = regexp.MustCompile(`(?m)(pin-value(?:=|%3[Dd])).+?(: |["']|$)`)
+
 // escape replaces what is not printable by its escape in Go's spelling, but for
-// the line feeds and tabs of longer texts.
+// the line feeds and tabs of longer texts. It takes PINs out.
 func escape(s string) string {
+	if strings.Contains(s, "pin-value") {
+		s = pin.ReplaceAllString(s, "${1}...$2")
+	}
 	if strings.IndexFunc(s, unprintable) < 0 && utf8.ValidString(s) {
 		return s
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -88,6 +89,20 @@ func TestNothingReachesTheTerminalRaw(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// A PIN that was given where no PKCS #11 URI is taken is not shown.
+func TestPINIsNotShown(t *testing.T) {
+	term, out, err := terminal()
+	for _, name := range []string{"pkcs11:token=a?pin-value=s3cr3t", "token=a?pin-value%3Ds3cr3t", "pkcs11:?pin-value=a s3cr3t&module-path=/x", "pin-value=\x1bs3cr3t"} {
+		err.Reset()
+		term.Fail(ui.Usage("there is "+name, "opening the model: %w", &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}))
+		term.Warn("%s", ui.Quote(name))
+		term.Result("%s", errors.New(name))
+		if text := out.String() + err.String(); strings.Contains(text, "s3cr3t") || strings.Count(text, ": file does not exist") != 1 {
+			t.Errorf("%q: %s", name, text)
+		}
+	}
+}
 
 func TestBroken(t *testing.T) {
 	term := &ui.Terminal{Out: full{}, Err: full{}}

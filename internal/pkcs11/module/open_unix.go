@@ -3,6 +3,7 @@
 package module
 
 import (
+	"errors"
 	"math/bits"
 	"os"
 
@@ -28,15 +29,22 @@ func open(path, function string) (uintptr, error) {
 	return purego.Dlsym(handle, function)
 }
 
-// ownOutput returns what was standard output, and makes that the same as standard error: modules that print something there
-// must not disturb the protocol.
-func ownOutput() (*os.File, error) {
-	fd, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 3)
+// ownStreams returns what were standard input and output. In their places are an empty file, and what standard error is:
+// modules that read there, or print something, must not disturb the protocol, nor may the programs that they start.
+func ownStreams() (in, out *os.File, err error) {
+	var own [2]int
+	for fd := range own {
+		if own[fd], err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+			return nil, nil, err
+		}
+	}
+	empty, err := os.Open(os.DevNull)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := dup2(2, 1); err != nil {
-		return nil, err
+	defer empty.Close()
+	if err := errors.Join(dup2(int(empty.Fd()), 0), dup2(2, 1)); err != nil {
+		return nil, nil, err
 	}
-	return os.NewFile(uintptr(fd), "answers"), nil
+	return os.NewFile(uintptr(own[0]), "requests"), os.NewFile(uintptr(own[1]), "answers"), nil
 }

@@ -11,40 +11,79 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/pkcs11"
 )
 
-// Serve answers requests until there are no more. It takes standard output for itself. There is one session to a process.
-func Serve(ctx context.Context, in *os.File) error {
-	out, err := ownOutput()
+// Serve answers requests until there are no more. It takes standard input and output for itself. There is one session to a
+// process. A module that then does not come back has the process ended: whoever started it may be gone and unable to.
+func Serve(ctx context.Context) error {
+	in, out, err := ownStreams()
 	if err != nil {
 		return err
 	}
 	runtime.LockOSThread() // some modules know threads
 	var s server
 	defer s.end()
-	for lines := pkcs11.NewLines(in); context.Cause(ctx) == nil; {
-		var request pkcs11.Request
-		if err := lines.Read(&request); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
+	for request := range requests(in) {
+		if request.err != nil {
+			return request.err
+		}
+		if err := pkcs11.WriteLine(out, s.response(&request.Request)); err != nil {
 			return err
 		}
-		answer, err := s.answer(&request)
-		clear(request.PIN) // what a later login for one signature takes is a copy
-		var failure *pkcs11.Failure
-		switch {
-		case errors.As(err, &failure):
-			answer = &pkcs11.Response{Failure: failure}
-		case err != nil:
-			answer = &pkcs11.Response{Failure: fail(err)}
-		}
-		if err := pkcs11.WriteLine(out, answer); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 	}
-	return context.Cause(ctx)
+	return nil
+}
+
+// received is a request, or why there are no more.
+type received struct {
+	pkcs11.Request
+	err error
+}
+
+// requests reads requests beside the module's work, which notices that way that there will be no more.
+func requests(in *os.File) <-chan received {
+	out := make(chan received)
+	go func() {
+		defer close(out)
+		for lines := pkcs11.NewLines(in); ; {
+			var r received
+			r.err = lines.Read(&r.Request)
+			if r.err != nil {
+				time.AfterFunc(pkcs11.EndPatience, func() { os.Exit(exitHung) })
+			}
+			if errors.Is(r.err, io.EOF) {
+				return
+			}
+			out <- r
+			if r.err != nil {
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// exitHung is the exit status of a process that its module did not come back to.
+const exitHung = 5
+
+// response does what a request asks for.
+func (s *server) response(r *pkcs11.Request) *pkcs11.Response {
+	answer, err := s.answer(r)
+	clear(r.PIN) // what a later login for one signature takes is a copy
+	var failure *pkcs11.Failure
+	switch {
+	case errors.As(err, &failure):
+		return &pkcs11.Response{Failure: failure}
+	case err != nil:
+		return &pkcs11.Response{Failure: fail(err)}
+	}
+	return answer
 }
 
 // server is a session on a token.
@@ -79,7 +118,7 @@ func (s *server) end() {
 func fail(err error) *pkcs11.Failure {
 	var rv code
 	errors.As(err, &rv)
-	kind := pkcs11.KindModule
+	kind := pkcs11.KindFailed
 	switch rv {
 	case errPINIncorrect, errPINInvalid, errPINLenRange:
 		kind = pkcs11.KindPIN
@@ -111,22 +150,8 @@ func (s *server) answer(r *pkcs11.Request) (*pkcs11.Response, error) {
 
 // openToken loads the module and finds the one token that the URI means.
 func (s *server) openToken(u *pkcs11.URI) (*pkcs11.Response, error) {
-	library, err := load(u.ModulePath)
-	if err != nil {
-		return nil, err
-	}
-	if err := library.call(cInitialize, nil); err != nil {
-		return nil, fmt.Errorf("C_Initialize: %w", err)
-	}
-	s.library = library
-	manufacturer, description, version, err := library.info()
-	if err != nil {
-		return nil, err
-	}
-	for _, pair := range [][2]string{{u.LibraryManufacturer, manufacturer}, {u.LibraryDescription, description}, {u.LibraryVersion, version}} {
-		if pair[0] != "" && pair[0] != pair[1] {
-			return nil, fmt.Errorf("it is %q of %q, version %s, which the URI does not mean", description, manufacturer, version)
-		}
+	if err := s.load(u); err != nil {
+		return nil, &pkcs11.Failure{Kind: pkcs11.KindModule, Message: err.Error()}
 	}
 	found, err := s.token(u)
 	if err != nil {
@@ -134,7 +159,7 @@ func (s *server) openToken(u *pkcs11.URI) (*pkcs11.Response, error) {
 	}
 	const serialSession = 0x4
 	handle := encoded(0)
-	if err := library.call(cOpenSession, found.id, ulong(serialSession), nil, nil, handle); err != nil {
+	if err := s.library.call(cOpenSession, found.id, ulong(serialSession), nil, nil, handle); err != nil {
 		return nil, fmt.Errorf("C_OpenSession: %w", err)
 	}
 	s.session, s.open = ulong(number(handle)), true
@@ -145,6 +170,28 @@ func (s *server) openToken(u *pkcs11.URI) (*pkcs11.Response, error) {
 		FinalTry:      found.flags&ckfUserPINFinalTry != 0,
 		Locked:        found.flags&ckfUserPINLocked != 0,
 	}}, nil
+}
+
+// load loads the module, which must be the one that the URI means.
+func (s *server) load(u *pkcs11.URI) error {
+	library, err := load(u.ModulePath)
+	if err != nil {
+		return err
+	}
+	if err := library.call(cInitialize, nil); err != nil {
+		return fmt.Errorf("C_Initialize: %w", err)
+	}
+	s.library = library
+	manufacturer, description, version, err := library.info()
+	if err != nil {
+		return err
+	}
+	for _, pair := range [][2]string{{u.LibraryManufacturer, manufacturer}, {u.LibraryDescription, description}, {u.LibraryVersion, version}} {
+		if pair[0] != "" && pair[0] != pair[1] {
+			return fmt.Errorf("it is %q of %q, version %s, which the URI does not mean", description, manufacturer, version)
+		}
+	}
+	return nil
 }
 
 func (s *server) token(u *pkcs11.URI) (*slot, error) {
@@ -303,14 +350,19 @@ func (s *server) sign(digest []byte) (*pkcs11.Response, error) {
 	if len(digest) == 0 {
 		return nil, errors.New("nothing to sign")
 	}
+	if s.everySign && s.pin == nil && !s.keypad {
+		return nil, &pkcs11.Failure{Kind: pkcs11.KindLogin, Message: "the key wants its PIN for each signature, and there is none that was not refused"}
+	}
 	// CK_MECHANISM: the mechanism, a parameter that is NULL, and its length.
 	mechanism := make([]byte, 24)
 	copy(mechanism, encoded(ecdsaMechanism))
 	if err := s.library.call(cSignInit, s.session, mechanism, s.key); err != nil {
 		return nil, fmt.Errorf("C_SignInit: %w", err)
 	}
-	if s.everySign { // the PIN was right before
+	if s.everySign { // the PIN was right before, or else this is its one try
 		if err := s.enter(ckuContextSpecific, s.pin); err != nil {
+			clear(s.pin)
+			s.pin = nil
 			return nil, fmt.Errorf("C_Login for the signature: %w", err)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // Serve says that this system has no PKCS #11.
-func Serve(_ context.Context, in *os.File) error {
-	if err := pkcs11.NewLines(in).Read(new(pkcs11.Request)); err != nil {
+func Serve(context.Context) error {
+	if err := pkcs11.NewLines(os.Stdin).Read(new(pkcs11.Request)); err != nil {
 		return err
 	}
 	return pkcs11.WriteLine(os.Stdout, pkcs11.Response{Failure: &pkcs11.Failure{

@@ -1,3 +1,5 @@
+//go:build !darwin && !windows
+
 package pkcs11
 
 import (
@@ -13,13 +15,7 @@ var triplets = map[string]string{
 }
 
 // moduleFolders are where a module-name is looked for: the system's folders only, never those of a search path.
-func moduleFolders() []string {
-	switch runtime.GOOS {
-	case "windows":
-		return []string{filepath.Join(os.Getenv("SystemRoot"), "System32")}
-	case "darwin":
-		return []string{"/usr/local/lib/pkcs11", "/usr/local/lib", "/usr/local/lib/softhsm", "/opt/homebrew/lib/pkcs11", "/opt/homebrew/lib", "/opt/homebrew/lib/softhsm", "/Library/OpenSC/lib"}
-	}
+func moduleFolders() ([]string, error) {
 	var out []string
 	dirs := []string{"/usr/lib64", "/usr/lib", "/usr/local/lib64", "/usr/local/lib"}
 	if t := triplets[runtime.GOARCH]; t != "" {
@@ -32,16 +28,14 @@ func moduleFolders() []string {
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // moduleNames are the files that a module-name may mean.
-func moduleNames(name string) []string {
-	switch runtime.GOOS {
-	case "windows":
-		return []string{name + ".dll"}
-	case "darwin":
-		return []string{name + ".dylib", "lib" + name + ".dylib", name + ".so", "lib" + name + ".so"}
-	}
-	return []string{name + ".so", "lib" + name + ".so"}
-}
+func moduleNames(name string) []string { return []string{name + ".so", "lib" + name + ".so"} }
+
+// isLocal says whether a path is absolute and on this machine, as far as its spelling tells.
+func isLocal(path string) bool { return filepath.IsAbs(path) }
+
+// ofFileURI is the path that a file: URI's means.
+func ofFileURI(path string) string { return path }
