@@ -28,6 +28,7 @@ import (
 //	flip FILE                              alter one byte in the middle; size and modification time stay
 //	keypair PRIVATE PUBLIC [CURVE]         make a key pair: P-256, P-384 or P-521
 //	pki DIR                                make certificates (see writePKI)
+//	platform ...                           see platformCommand
 //	rekor ...                              see rekorCommand
 //	sigstore ...                           see sigstoreCommand
 //	snapshot DIR                           remember everything under DIR

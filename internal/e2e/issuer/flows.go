@@ -17,7 +17,17 @@ const (
 	outOfBand = "urn:ietf:wg:oauth:2.0:oob"
 )
 
-// auth is the page on which a person signs in, who has done so already. It leads back to the application with a code.
+// page is where somebody says who they are.
+const page = `<!DOCTYPE html>
+<title>Sign in</title>
+<form method="post">
+<label>E-mail <input name="email" type="email" required></label>
+<button name="answer" value="sign-in">Sign in</button>
+<button name="answer" value="cancel" formnovalidate>Cancel</button>
+</form>
+`
+
+// auth is where a person signs in, who has done so already unless there is a page for it.
 func (i *Issuer) auth(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	back, err := url.Parse(q.Get("redirect_uri"))
@@ -29,24 +39,41 @@ func (i *Issuer) auth(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "redirect_uri must be on this machine", http.StatusBadRequest)
 		return
 	}
+	if i.Page && r.Method == http.MethodGet {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, page)
+		return
+	}
+	q.Del("email")
+	if email := r.PostFormValue("email"); email != "" {
+		q.Set("email", email)
+	}
+	i.answerTo(w, r, back, q)
+}
+
+// answerTo leads back to the application with a code, which it remembers with what was asked for.
+func (i *Issuer) answerTo(w http.ResponseWriter, r *http.Request, back *url.URL, asked url.Values) {
 	code := rand.Text()
 	i.mu.Lock()
 	refusal := i.refusal
+	if r.PostFormValue("answer") == "cancel" {
+		refusal = "access_denied"
+	}
 	if refusal == "" {
-		i.codes[code] = q
+		i.codes[code] = asked
 	}
 	i.mu.Unlock()
 	if refusal != "" {
-		back.RawQuery = url.Values{"error": {refusal}, "state": {q.Get("state")}}.Encode()
-		http.Redirect(w, r, back.String(), http.StatusFound)
+		back.RawQuery = url.Values{"error": {refusal}, "state": {asked.Get("state")}}.Encode()
+		http.Redirect(w, r, back.String(), http.StatusSeeOther)
 		return
 	}
-	if q.Get("redirect_uri") == outOfBand {
+	if asked.Get("redirect_uri") == outOfBand {
 		fmt.Fprintf(w, "<title>Signed in</title><p>Enter this code: <code>%s</code>\n", html.EscapeString(code))
 		return
 	}
-	back.RawQuery = url.Values{"code": {code}, "state": {q.Get("state")}}.Encode()
-	http.Redirect(w, r, back.String(), http.StatusFound)
+	back.RawQuery = url.Values{"code": {code}, "state": {asked.Get("state")}}.Encode()
+	http.Redirect(w, r, back.String(), http.StatusSeeOther)
 }
 
 // deviceCode begins the device flow.
@@ -116,6 +143,9 @@ func (i *Issuer) redeemCode(r *http.Request, client string) (claims map[string]a
 	claims = maps.Clone(i.Claims)
 	if claims == nil {
 		claims = make(map[string]any)
+	}
+	if email := asked.Get("email"); email != "" {
+		maps.Copy(claims, Person(email))
 	}
 	if nonce := asked.Get("nonce"); nonce != "" {
 		claims["nonce"] = nonce

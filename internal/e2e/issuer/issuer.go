@@ -26,6 +26,8 @@ type Issuer struct {
 	Claims map[string]any
 	// Clients are the applications that may ask people to sign in, and their secrets, which may be empty.
 	Clients map[string]string
+	// Page has a person who comes to sign in say on a page who they are; without it, they have signed in already.
+	Page bool
 	// Pending is how many times a device is told to wait until the person has signed in.
 	Pending int
 
@@ -102,7 +104,7 @@ func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 // Handler serves the issuer at paths under its URL's:
 //
 //	/.well-known/openid-configuration, /keys   discovery and its key
-//	/auth, /token                              the authorization code flow: whoever comes to /auth has signed in
+//	/auth, /token                              the authorization code flow
 //	/device/code, /token                       the device flow
 //	/mint?NAME=VALUE...                        a token: see mint
 func (i *Issuer) Handler() http.Handler {
@@ -110,6 +112,7 @@ func (i *Issuer) Handler() http.Handler {
 	m.HandleFunc("GET /.well-known/openid-configuration", i.discovery)
 	m.HandleFunc("GET /keys", i.keys)
 	m.HandleFunc("GET /auth", i.auth)
+	m.HandleFunc("POST /auth", i.auth)
 	m.HandleFunc("POST /device/code", i.deviceCode)
 	m.HandleFunc("POST /token", i.token)
 	m.HandleFunc("GET /mint", i.mint)

@@ -1,5 +1,13 @@
 package issuer
 
+// The issuers of platforms, by the names that the public Fulcio knows them by.
+const (
+	GitHubURL    = "https://token.actions.githubusercontent.com"
+	GitLabURL    = "https://gitlab.com"
+	BuildkiteURL = "https://agent.buildkite.com"
+	GoogleURL    = "https://accounts.google.com"
+)
+
 // GitHub is the claims of a job of GitHub Actions: the workflow release.yml of a repository such as "org/model", run for a ref
 // such as "refs/heads/main". Fulcio certifies it as https://github.com/org/model/.github/workflows/release.yml@refs/heads/main.
 func GitHub(repository, ref string) map[string]any {
@@ -27,8 +35,20 @@ func Buildkite(organization, pipeline string) map[string]any {
 	return map[string]any{
 		"sub":               "organization:" + organization + ":pipeline:" + pipeline + ":ref:refs/heads/main:commit:" + commit + ":step:sign",
 		"organization_slug": organization, "pipeline_slug": pipeline, "build_number": 1, "build_branch": "main", "build_commit": commit,
-		"step_key": "sign", "job_id": "job", "agent_id": "agent",
+		"step_key": "sign", "job_id": "job", "agent_id": "agent", "build_source": "webhook", "runner_environment": "self-hosted",
 	}
+}
+
+// Google is the claims of a service account of Google Cloud.
+func Google(account string) map[string]any {
+	return map[string]any{"sub": "100000000000000000001", "azp": "100000000000000000001", "email": account, "email_verified": true}
+}
+
+// Federated is the claims of somebody who has signed in at the public instance's own issuer, for whom another provider vouches.
+func Federated(email, provider string) map[string]any {
+	claims := Person(email)
+	claims["federated_claims"] = map[string]string{"connector_id": provider, "user_id": "1"}
+	return claims
 }
 
 // commit is the commit that all jobs run for.

@@ -38,6 +38,9 @@ func build(ctx context.Context, long bool) (string, error) {
 	err = once(filepath.Join(dir, "servers"), func() error {
 		return goCommand(ctx, source, nil, "build", "-buildvcs=false", "-trimpath", "-o", dir+string(filepath.Separator), "tool", "./...")
 	})
+	if err == nil {
+		err = once(filepath.Join(dir, "kept-"+publicIssuers), func() error { return keepIssuers(ctx, source, dir) })
+	}
 	if err != nil || !long {
 		return dir, err
 	}
@@ -51,6 +54,28 @@ func build(ctx context.Context, long bool) (string, error) {
 		}
 	}
 	return dir, nil
+}
+
+// publicIssuers is, beside the programs, the public instance's own configuration of Fulcio, as Fulcio's module has it: whom it
+// believes, and what it certifies of a token.
+const publicIssuers = "public-fulcio.yaml"
+
+func keepIssuers(ctx context.Context, source, dir string) error {
+	const module = "github.com/sigstore/fulcio"
+	if err := goCommand(ctx, source, nil, "mod", "download", module); err != nil {
+		return err
+	}
+	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+	list.Dir = source
+	at, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("finding %s: %w", module, err)
+	}
+	b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(at)), "config", "identity", "config.yaml"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, publicIssuers), b, 0o666)
 }
 
 // once does work unless the file says that it was done, and writes that file.

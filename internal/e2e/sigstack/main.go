@@ -11,6 +11,7 @@
 //
 //	MODELSIGN_SIGSTACK           the instance's folder: trust.json is its client trust configuration, and see writeTrust
 //	MODELSIGN_SIGSTACK_ISSUER    the provider's address; a token is what GET /mint?email=... answers
+//	MODELSIGN_SIGSTACK_PROXY     a proxy behind which platforms' servers are, under their own names: see issuers
 //	MODELSIGN_SIGSTACK_CONTROL   POST /kill/NAME and /start/NAME end and start a server
 //	MODELSIGN_SIGSTACK_LONG      1 with -long
 //	MODELSIGN_SIGSTACK_PROGRAMS  the folder of the servers' programs
@@ -38,6 +39,7 @@ import (
 const (
 	folderVariable   = "MODELSIGN_SIGSTACK"
 	issuerVariable   = "MODELSIGN_SIGSTACK_ISSUER"
+	proxyVariable    = "MODELSIGN_SIGSTACK_PROXY"
 	controlVariable  = "MODELSIGN_SIGSTACK_CONTROL"
 	longVariable     = "MODELSIGN_SIGSTACK_LONG"
 	programsVariable = "MODELSIGN_SIGSTACK_PROGRAMS"
@@ -128,7 +130,7 @@ func inside(ctx context.Context, long bool, command []string) error {
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), folderVariable+"="+dir, issuerVariable+"="+issuerURL, controlVariable+"="+controlURL)
+	cmd.Env = append(os.Environ(), folderVariable+"="+dir, issuerVariable+"="+issuerURL, proxyVariable+"="+proxyURL, controlVariable+"="+controlURL)
 	if long {
 		cmd.Env = append(cmd.Env, longVariable+"=1")
 	}

@@ -13,14 +13,13 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/git-model-sign/git-model-sign/internal/e2e/issuer"
 )
 
 // Where everything is. The namespace is ours alone, so all ports are free.
 const (
 	host           = "127.0.0.1" // and the name of the logs, by which checkpoints call them
 	issuerURL      = "http://127.0.0.1:8888"
+	proxyURL       = "http://127.0.0.1:8887"
 	controlURL     = "http://127.0.0.1:8889"
 	fulcioURL      = "http://127.0.0.1:5555"
 	plainFulcioURL = "http://127.0.0.1:5565"
@@ -49,7 +48,8 @@ type stack struct {
 type server struct {
 	program string
 	args    []string
-	ready   string // a URL that answers 200 once it serves; without one a line of its output says so
+	env     []string // besides ours
+	ready   string   // a URL that answers 200 once it serves; without one a line of its output says so
 	cmd     *exec.Cmd
 	exited  chan struct{}
 }
@@ -64,7 +64,7 @@ func start(ctx context.Context, dir, programs string, long bool) (*stack, error)
 	if err := k.writeTrust(long); err != nil {
 		return nil, err
 	}
-	if err := s.serveIssuer(); err != nil {
+	if err := s.serveIssuers(k); err != nil {
 		return nil, err
 	}
 	ctLog, err := s.launch(ctx, "trillian", &server{program: "trillian", args: []string{"-address", trillian}})
@@ -96,7 +96,7 @@ func (s *stack) server(name string) *server {
 			"--host", host, "--port", port + "5", "--grpc-host", host, "--grpc-port", port + "4", "--metrics-port", port + "6",
 			"--legacy-unix-domain-socket", "@fulcio-" + port, "--config-path", in("fulcio.yaml"),
 			"--ca", "fileca", "--fileca-cert", in("fulcio.pem"), "--fileca-key", in("fulcio.key"), "--fileca-key-passwd", "unused", "--fileca-watch=false",
-		}, ct...)}
+		}, ct...), env: []string{"HTTPS_PROXY=" + proxyURL, "SSL_CERT_FILE=" + in(webAuthority)}}
 	}
 	rekor := func(port, key, storage string) *server {
 		return &server{program: "posix", ready: "http://" + host + ":" + port + "0/healthz", args: []string{"serve",
@@ -140,29 +140,8 @@ func (s *stack) configure(k *keys, ctLog string) error {
 	ext_key_usages: "CodeSigning"
 }
 `, ctLog, k.path("fulcio.pem"), der.String())
-	fulcio := "oidc-issuers:\n"
-	for path, kind := range map[string]string{"": "email", "/github": "github-workflow", "/gitlab": "gitlab-pipeline", "/buildkite": "buildkite-job"} {
-		fulcio += fmt.Sprintf("  %[1]s:\n    issuer-url: %[1]s\n    client-id: sigstore\n    type: %[2]s\n", issuerURL+path, kind)
-	}
-	return errors.Join(os.WriteFile(k.path("ct.config"), []byte(ct), 0o600), os.WriteFile(k.path("fulcio.yaml"), []byte(fulcio), 0o600))
-}
-
-// serveIssuer serves the provider for people, and under paths of its own those for jobs.
-func (s *stack) serveIssuer() error {
-	mux := http.NewServeMux()
-	for path, claims := range map[string]map[string]any{
-		"":           issuer.Person("alice@example.com"),
-		"/github":    issuer.GitHub("org/model", "refs/heads/main"),
-		"/gitlab":    issuer.GitLab("org/model", "main"),
-		"/buildkite": issuer.Buildkite("org", "model"),
-	} {
-		i, err := issuer.New(issuerURL+path, claims)
-		if err != nil {
-			return err
-		}
-		mux.Handle(path+"/", i.Handler())
-	}
-	return s.serve(issuerURL, mux)
+	fulcio, err := s.believed()
+	return errors.Join(err, os.WriteFile(k.path("ct.config"), []byte(ct), 0o600), os.WriteFile(k.path("fulcio.yaml"), fulcio, 0o600))
 }
 
 // serveControl lets tests end a server as a failing machine does, and start it again.
@@ -202,6 +181,7 @@ func (s *stack) launch(ctx context.Context, name string, v *server) (number stri
 	v.cmd = exec.Command(filepath.Join(s.programs, v.program), v.args...)
 	v.cmd.Stdout, v.cmd.Stderr = log, log
 	v.cmd.Dir = s.dir
+	v.cmd.Env = append(os.Environ(), v.env...)
 	endWithUs(v.cmd)
 	if err := v.cmd.Start(); err != nil {
 		return "", fmt.Errorf("starting %s: %w", name, err)
