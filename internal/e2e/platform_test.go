@@ -24,17 +24,27 @@ const jobSecret = "secret-of-the-job"
 
 // platformCommand makes the command that has a platform give tokens to a job of it:
 //
-//	platform github              at $ACTIONS_ID_TOKEN_REQUEST_URL, to who shows $ACTIONS_ID_TOKEN_REQUEST_TOKEN
-//	platform gitlab              $JOB_TOKEN is one
-//	platform buildkite           by the buildkite-agent in the folder $AGENT
-//	platform google [none]       by a metadata server at $METADATA, of a machine with a service account, or with none
+//	platform github [CLAIM=VALUE...]      at $ACTIONS_ID_TOKEN_REQUEST_URL, to who shows $ACTIONS_ID_TOKEN_REQUEST_TOKEN
+//	platform gitlab [CLAIM=VALUE...]      $JOB_TOKEN is one
+//	platform buildkite [CLAIM=VALUE...]   by the buildkite-agent in the folder $AGENT
+//	platform google [CLAIM=VALUE...]      by a metadata server at $METADATA, of a machine with a service account
+//	platform google none                  the same, of a machine without
 func platformCommand(mint minter) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) == 0 {
-			ts.Fatalf("usage: platform github|gitlab|buildkite|google [none]")
+			ts.Fatalf("usage: platform github|gitlab|buildkite|google [CLAIM=VALUE...|none]")
 		}
-		give := func(claims map[string]any) (string, error) { return mint(ts, args[0], claims) }
-		switch strings.Join(args, " ") {
+		none := len(args) == 2 && args[1] == "none"
+		give := func(claims map[string]any) (string, error) {
+			all := make(map[string]any)
+			for _, pair := range args[1:] {
+				name, value, _ := strings.Cut(pair, "=")
+				all[name] = value
+			}
+			maps.Copy(all, claims)
+			return mint(ts, args[0], all)
+		}
+		switch args[0] {
 		case "github":
 			ts.Setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://"+serveSession(ts, platform.GitHub(give, jobSecret))+"/token?api-version=2.0")
 			ts.Setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", jobSecret)
@@ -47,9 +57,10 @@ func platformCommand(mint minter) func(*testscript.TestScript, bool, []string) {
 			ts.Check(err)
 			ts.Setenv("AGENT", buildkiteAgent(ts, token))
 		case "google":
+			if none {
+				give = nil
+			}
 			ts.Setenv("METADATA", serveSession(ts, platform.Metadata(give)))
-		case "google none":
-			ts.Setenv("METADATA", serveSession(ts, platform.Metadata(nil)))
 		default:
 			ts.Fatalf("platform: %q is not understood", args)
 		}

@@ -21,6 +21,7 @@ import (
 type sigstack struct {
 	dir     string // its folder: client trust configurations, and the logs' files
 	issuer  string // the address of its OpenID Connect provider
+	proxy   string // and of the proxy behind which the platforms' servers are
 	control string
 	long    bool
 }
@@ -29,7 +30,8 @@ type sigstack struct {
 func needSigstack(t testing.TB) *sigstack {
 	t.Helper()
 	s := &sigstack{
-		dir: os.Getenv("MODELSIGN_SIGSTACK"), issuer: os.Getenv("MODELSIGN_SIGSTACK_ISSUER"), control: os.Getenv("MODELSIGN_SIGSTACK_CONTROL"),
+		dir: os.Getenv("MODELSIGN_SIGSTACK"), issuer: os.Getenv("MODELSIGN_SIGSTACK_ISSUER"),
+		proxy: os.Getenv("MODELSIGN_SIGSTACK_PROXY"), control: os.Getenv("MODELSIGN_SIGSTACK_CONTROL"),
 		long: os.Getenv("MODELSIGN_SIGSTACK_LONG") != "",
 	}
 	if s.dir == "" {
@@ -72,8 +74,12 @@ func (s *sigstack) token(path string, claims ...string) (string, error) {
 //
 //	token [PATH] CLAIM=VALUE...   put a fresh token into $TOKEN, of the provider under PATH of $ISSUER, such as /github
 //	server kill|start NAME        end a server of the instance at once, or start it again
+//	landed REPORT                 print the page that a sign-in by Chromium led to, which must not tell anything
+//	platform ...                  see platformCommand; tokens are those of the instance's /github, /gitlab, /buildkite and /google
 //
-// $STACK is the instance's folder and $ISSUER its provider; [long] is whether the long form runs.
+// $STACK is the instance's folder, $ISSUER its provider and $PROXY the proxy to other servers. $CHROMIUM is a command for
+// BROWSER, followed by a person, "sign-in" or "cancel", and the file for a report, which landed reads. [long] is whether the long form
+// runs, [chromium] whether there is one.
 func TestSigstackScripts(t *testing.T) {
 	runSigstackScripts(t, filepath.Join("testdata", "sigstack"))
 }
@@ -102,21 +108,44 @@ func runSigstackScripts(t *testing.T, dir string) {
 		}
 		ts.Check(stack.server(args[0], args[1]))
 	}
+	commands["landed"] = landed
+	commands["platform"] = platformCommand(func(_ *testscript.TestScript, name string, claims map[string]any) (string, error) {
+		return stack.token("/"+name, pairs(claims)...)
+	})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                dir,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, "STACK="+stack.dir, "ISSUER="+stack.issuer)
+			env.Vars = append(env.Vars, "STACK="+stack.dir, "ISSUER="+stack.issuer, "PROXY="+stack.proxy, "CHROMIUM="+self+" "+chromiumCommand)
 			return setupScript(env, lfs)
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "long" {
+			switch cond {
+			case "long":
 				return stack.long, nil
+			case "chromium":
+				return haveChromium()
 			}
 			return condition(cond)
 		},
 		Cmds: commands,
 	})
+}
+
+// pairs are claims as token takes them: one that is nil is left out of the token.
+func pairs(claims map[string]any) []string {
+	var out []string
+	for name, value := range claims {
+		if value == nil {
+			value = ""
+		}
+		out = append(out, fmt.Sprintf("%s=%v", name, value))
+	}
+	return out
 }
 
 // server has a server killed or started.

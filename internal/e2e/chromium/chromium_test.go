@@ -15,9 +15,7 @@ import (
 
 // TestForm fills in a form and reads the page that it leads to.
 func TestForm(t *testing.T) {
-	if _, err := chromium.Find(); err != nil {
-		needs.Missing(t, "%v", err)
-	}
+	needs.Chromium(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<!DOCTYPE html><form method="post" action="/form"><input name="who" required><button>Go</button></form>`)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/git-model-sign/git-model-sign/internal/e2e/chromium"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/gitlfs"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/softhsm"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/venv"
@@ -41,6 +42,14 @@ func SoftHSM(t testing.TB) *softhsm.Tokens {
 		Missing(t, "%v", err)
 	}
 	return tokens
+}
+
+// Chromium ends a test that lacks a Chromium.
+func Chromium(t testing.TB) {
+	t.Helper()
+	if _, err := chromium.Find(); err != nil {
+		Missing(t, "%v", err)
+	}
 }
 
 // Python returns the folder of a Python tool's program, and of the Python that imports it.

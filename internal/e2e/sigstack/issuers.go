@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -78,7 +79,8 @@ func (s *stack) serveIssuers(k *keys) error {
 
 // serveNamed serves hosts of the internet, by https, to who uses the proxy.
 func (s *stack) serveNamed(k *keys, handler http.Handler) error {
-	certificate, err := k.makeWeb(hosts())
+	names := hosts()
+	certificate, err := k.makeWeb(names)
 	if err != nil {
 		return err
 	}
@@ -89,7 +91,7 @@ func (s *stack) serveNamed(k *keys, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience}
 	s.http = append(s.http, server)
 	go func() { _ = server.Serve(l) }() // until it is closed
-	return s.serve(proxyURL, proxy(l.Addr().String()))
+	return s.serve(proxyURL, proxy(l.Addr().String(), names))
 }
 
 // hosts are the names of the servers behind the proxy.
@@ -103,11 +105,11 @@ func hosts() []string {
 	return names
 }
 
-// proxy is an HTTP proxy that leads all connections to one server.
-func proxy(to string) http.HandlerFunc {
+// proxy is an HTTP proxy that leads connections to hosts of these names to one server, and knows no others.
+func proxy(to string, names []string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect {
-			http.Error(w, "only CONNECT", http.StatusMethodNotAllowed)
+		if name, port, err := net.SplitHostPort(r.Host); r.Method != http.MethodConnect || err != nil || port != "443" || !slices.Contains(names, name) {
+			http.Error(w, "this leads to "+strings.Join(names, ", ")+" by https", http.StatusBadGateway)
 			return
 		}
 		server, err := net.Dial("tcp", to)
