@@ -26,6 +26,7 @@ type instancesKey struct{}
 //	sigstore fail INSTANCE TEXT                       have its log answer with this trouble, or with an empty TEXT no longer
 //	sigstore token FILE CLAIM=VALUE...                write a token of the issuer's, with these claims in place of its own
 //	sigstore refuse WORD                              have the issuer answer whoever signs in with this error, such as access_denied
+//	sigstore issuer deviceless                        have the issuer know no device flow
 //	sigstore logged INSTANCE NUMBER                   hold its log to a number of entries
 //	sigstore resign INSTANCE IDENTITY PROVIDER FILE [CLAIM=VALUE...]
 //	                                                  put a signature of that identity in the place of the one in FILE, over the same statement;
@@ -43,6 +44,9 @@ func sigstoreCommand(t testing.TB) func(*testscript.TestScript, bool, []string) 
 			return
 		case args[0] == "refuse" && len(args) == 2:
 			in.issuer.Refuse(args[1])
+			return
+		case args[0] == "issuer" && len(args) == 2 && args[1] == "deviceless":
+			in.issuer.Deviceless()
 			return
 		case args[0] == "serve" && len(args) == 3:
 			in.serve(t, ts, instance(t, ts, args[1]), args[1], args[2])

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -22,7 +24,7 @@ const typingPause = 200 * time.Millisecond
 const ttyPatience = time.Minute
 
 // tty runs a program on a terminal of its own and types a line of a file whenever it asks for one, that is, prints ": " and waits.
-// What the terminal shows becomes stdout.
+// The line "{code}" is typed as the code that a browser elsewhere shows at the address on the terminal. What the terminal shows becomes stdout.
 func tty(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: tty INPUT PROGRAM ARG...")
@@ -58,10 +60,34 @@ func converse(terminal *os.File, lines []string) string {
 		}
 		if len(lines) > 0 && bytes.HasSuffix(shown.Bytes(), []byte(": ")) {
 			time.Sleep(typingPause)
-			terminal.WriteString(lines[0])
+			line := lines[0]
+			if line == "{code}\n" {
+				line = codeShown(shown.String()) + "\n"
+			}
+			terminal.WriteString(line)
 			lines = lines[1:]
 		}
 	}
+}
+
+// codeShown goes to the last address on a terminal, and reads the code on the page there, or what went wrong.
+func codeShown(shown string) string {
+	fields := strings.Fields(shown[max(0, strings.LastIndex(shown, "http://")):])
+	if len(fields) == 0 {
+		return "no address"
+	}
+	a, err := http.Get(fields[0])
+	if err != nil {
+		return err.Error()
+	}
+	defer a.Body.Close()
+	page, err := io.ReadAll(a.Body)
+	if err != nil {
+		return err.Error()
+	}
+	_, code, _ := strings.Cut(string(page), "<code>")
+	code, _, _ = strings.Cut(code, "</code>")
+	return code
 }
 
 // openTerminal makes a pseudo-terminal: our end of it and the program's.

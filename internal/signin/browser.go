@@ -22,10 +22,11 @@ const page = `<!DOCTYPE html>
 <body><p>%s</p></body></html>
 `
 
-// an answer is what the browser came back with.
+// an answer is what the browser came back with. It waits to be told what became of it.
 type answer struct {
-	code string
-	err  error
+	code    string
+	err     error
+	outcome chan error
 }
 
 // byBrowser opens a browser, and waits at a port of this machine for it to come back (RFC 8252, section 7.3).
@@ -46,14 +47,18 @@ func (f *flow) byBrowser(ctx context.Context, open func(string) error) (string, 
 	defer timeout.Stop()
 	select {
 	case got := <-answers:
+		token, err := "", got.err
+		if err != nil {
+			err = f.failed(err)
+		} else {
+			token, err = f.finish(ctx, a, got.code)
+		}
+		got.outcome <- err
 		// The page is on its way to the browser still.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = server.Shutdown(end)
-		if got.err != nil {
-			return "", f.failed(got.err)
-		}
-		return f.finish(ctx, a, got.code)
+		return token, err
 	case <-timeout.C:
 		return "", f.failed(fmt.Errorf("%w for %s", ErrTimeout, f.wait))
 	case <-ctx.Done():
@@ -80,35 +85,40 @@ func listen() (listeners []net.Listener, port string, err error) {
 
 func portOf(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
 
-// answers takes the first answer that comes back to this sign-in.
+// answers takes the first answer that comes back to this sign-in, and tells the browser what becomes of it.
 func (f *flow) answers(state, host string, out chan<- answer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+callback, func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
-		got := answer{code: query.Get("code")}
+		got := answer{code: query.Get("code"), outcome: make(chan error, 1)}
 		switch {
 		case r.Host != host || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(state)) != 1:
-			got = answer{err: fmt.Errorf("%w: the state in it is another", ErrState)}
+			got.err = fmt.Errorf("%w: the state in it is another", ErrState)
 		case query.Get("error") != "":
-			got = answer{err: &oauth2.RetrieveError{ErrorCode: query.Get("error"), ErrorDescription: query.Get("error_description")}}
+			got.err = &oauth2.RetrieveError{ErrorCode: query.Get("error"), ErrorDescription: query.Get("error_description")}
 		case got.code == "":
-			got = answer{err: errors.New("the browser came back without a code")}
+			got.err = errors.New("the browser came back without a code")
+		}
+		status, text := http.StatusBadRequest, "You are not signed in. The terminal says why."
+		select {
+		case out <- got:
+			select {
+			case err := <-got.outcome:
+				if err == nil {
+					status, text = http.StatusOK, "You are signed in. Close this page and go back to the terminal."
+				}
+			case <-r.Context().Done(): // nobody waits for the page, or the program gave up
+			}
+		default: // only the first counts
+			text = "This has been answered already. The terminal says how it went."
 		}
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", "default-src 'none'")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Referrer-Policy", "no-referrer") // the code is in the address
-		text := "You are signed in. Close this page and go back to the terminal."
-		if got.err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			text = "You are not signed in. The terminal says why."
-		}
+		w.WriteHeader(status)
 		fmt.Fprintf(w, page, text)
-		select {
-		case out <- got:
-		default: // only the first counts
-		}
 	})
 	return mux
 }

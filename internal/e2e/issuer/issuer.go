@@ -33,10 +33,11 @@ type Issuer struct {
 
 	key *ecdsa.PrivateKey
 
-	mu      sync.Mutex
-	refusal string                // see Refuse
-	codes   map[string]url.Values // by code: what was asked for at /auth
-	devices map[string]*device    // by device code
+	mu         sync.Mutex
+	refusal    string                // see Refuse
+	deviceless bool                  // see Deviceless
+	codes      map[string]url.Values // by code: what was asked for at /auth
+	devices    map[string]*device    // by device code
 }
 
 // device is a device that waits for a person.
@@ -70,6 +71,13 @@ func (i *Issuer) Refuse(answer string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.refusal = answer
+}
+
+// Deviceless has the issuer know no device flow, as many do not.
+func (i *Issuer) Deviceless() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.deviceless = true
 }
 
 // Mint signs a token. The claims given override the issuer's own and the usual ones; one that is nil is left out.
@@ -124,14 +132,19 @@ func (i *Issuer) Handler() http.Handler {
 }
 
 func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{
-		"issuer": i.URL, "jwks_uri": i.URL + "/keys",
-		"authorization_endpoint": i.URL + "/auth", "token_endpoint": i.URL + "/token", "device_authorization_endpoint": i.URL + "/device/code",
+	about := map[string]any{
+		"issuer": i.URL, "jwks_uri": i.URL + "/keys", "authorization_endpoint": i.URL + "/auth", "token_endpoint": i.URL + "/token",
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"grant_types_supported":                 []string{"authorization_code", deviceGrant},
 		"id_token_signing_alg_values_supported": []string{"ES256"}, "code_challenge_methods_supported": []string{"S256"},
 		"scopes_supported": []string{"openid", "email"},
-	})
+	}
+	i.mu.Lock()
+	if !i.deviceless {
+		about["device_authorization_endpoint"] = i.URL + "/device/code"
+	}
+	i.mu.Unlock()
+	answer(w, http.StatusOK, about)
 }
 
 func (i *Issuer) keys(w http.ResponseWriter, _ *http.Request) {

@@ -183,6 +183,51 @@ func TestDevice(t *testing.T) {
 	}
 }
 
+// TestPage signs somebody in who says on a page who they are, or goes away.
+func TestPage(t *testing.T) {
+	i := start(t)
+	i.Page = true
+	const verifier = "a secret of the application"
+	challenge := sha256.Sum256([]byte(verifier))
+	at := i.URL + "/auth?" + url.Values{
+		"client_id": {"sigstore"}, "redirect_uri": {"http://localhost:1/callback"}, "state": {"st"}, "email": {"mallory@example.com"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
+	}.Encode()
+	if status, page := ask(t, at, nil); status != http.StatusOK || !strings.Contains(page, `<form method="post">`) {
+		t.Errorf("the page is %d %s", status, page)
+	}
+	if _, to := ask(t, at, url.Values{"answer": {"cancel"}}); !strings.Contains(to, "error=access_denied") || !strings.Contains(to, "state=st") {
+		t.Errorf("who cancels is led to %s", to)
+	}
+	for who, want := range map[string]string{"bob@example.com": "bob@example.com", "": "alice@example.com"} {
+		_, to := ask(t, at, url.Values{"answer": {"sign-in"}, "email": {who}})
+		back, err := url.Parse(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body := ask(t, i.URL+"/token", url.Values{
+			"grant_type": {"authorization_code"}, "client_id": {"sigstore"}, "code_verifier": {verifier},
+			"redirect_uri": {"http://localhost:1/callback"}, "code": {back.Query().Get("code")},
+		})
+		var a struct {
+			Token string `json:"id_token"`
+		}
+		if err := json.Unmarshal([]byte(body), &a); err != nil || claims(t, i, a.Token)["email"] != want {
+			t.Errorf("%q: %v in %s, want a token for %s", who, err, body, want)
+		}
+	}
+}
+
+func TestDeviceless(t *testing.T) {
+	i := start(t)
+	for _, known := range []bool{true, false} {
+		if _, about := ask(t, i.URL+"/.well-known/openid-configuration", nil); strings.Contains(about, "device_authorization_endpoint") != known {
+			t.Errorf("discovery is %s", about)
+		}
+		i.Deviceless()
+	}
+}
+
 func TestOutOfBand(t *testing.T) {
 	i := start(t)
 	_, page := ask(t, i.URL+"/auth?client_id=sigstore&redirect_uri=urn:ietf:wg:oauth:2.0:oob", nil)
