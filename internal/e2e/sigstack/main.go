@@ -1,5 +1,6 @@
 // Sigstack runs a command beside a Sigstore instance of its own: the real servers Fulcio, Rekor v2, timestamp authority and
-// certificate transparency log, and an OpenID Connect provider that gives a token to everybody.
+// certificate transparency log, and OpenID Connect providers that give a token to everybody: one where people sign in, and those
+// of platforms, under their own names. Fulcio is configured as that of the public instance.
 //
 //	go run ./internal/e2e/sigstack [-long] [COMMAND ARGUMENT...]
 //
