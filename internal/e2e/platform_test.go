@@ -55,7 +55,9 @@ func platformCommand(mint minter) func(*testscript.TestScript, bool, []string) {
 		case "buildkite":
 			token, err := give(nil)
 			ts.Check(err)
-			ts.Setenv("AGENT", buildkiteAgent(ts, token))
+			dir := filepath.Join(ts.Getenv("WORK"), "agent")
+			ts.Check(writeAgent(dir, token))
+			ts.Setenv("AGENT", dir)
 		case "google":
 			if none {
 				give = nil
@@ -77,13 +79,13 @@ func serveSession(ts *testscript.TestScript, handler http.Handler) string {
 	return listener.Addr().String()
 }
 
-// buildkiteAgent writes an agent that gives a token when it is asked as https://buildkite.com/docs/agent/v3/cli-oidc has it.
-func buildkiteAgent(ts *testscript.TestScript, token string) string {
-	dir := filepath.Join(ts.Getenv("WORK"), "agent")
-	ts.Check(os.MkdirAll(dir, 0o777))
+// writeAgent writes an agent into a folder, that gives a token when it is asked as https://buildkite.com/docs/agent/v3/cli-oidc has it.
+func writeAgent(dir, token string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
 	script := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = 'oidc request-token --audience sigstore' ] || { echo \"fatal: $*\" >&2; exit 1; }\necho %s\n", token)
-	ts.Check(os.WriteFile(filepath.Join(dir, "buildkite-agent"), []byte(script), 0o777))
-	return dir
+	return os.WriteFile(filepath.Join(dir, "buildkite-agent"), []byte(script), 0o777)
 }
 
 // jobs are the jobs of the platforms in sessions without servers, which have their instances believe every issuer.
