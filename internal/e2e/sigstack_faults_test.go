@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -32,9 +35,9 @@ type stackProxy struct {
 	target *url.URL
 	server *httptest.Server
 
-	mu      sync.Mutex
-	fault   stackFault
-	arrived chan struct{} // closed when a request hangs
+	mu              sync.Mutex
+	fault           stackFault
+	asked, answered func() // what happens besides when a request has come, and when the server has answered it
 }
 
 func newStackProxy(t testing.TB, target string) *stackProxy {
@@ -49,36 +52,53 @@ func newStackProxy(t testing.TB, target string) *stackProxy {
 	return p
 }
 
-// set has the proxy do something from now on. What it returns is closed when a request hangs.
-func (p *stackProxy) set(f stackFault) <-chan struct{} {
+// set has the proxy do something from now on.
+func (p *stackProxy) set(f stackFault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fault, p.arrived = f, make(chan struct{})
-	return p.arrived
+	p.fault, p.asked, p.answered = f, nil, nil
+}
+
+// when has something happen besides when a request has come, and when the server has answered it. Either may be nil.
+func (p *stackProxy) when(asked, answered func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked, p.answered = asked, answered
 }
 
 func (p *stackProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	fault, arrived := p.fault, p.arrived
+	fault, asked, answered := p.fault, p.asked, p.answered
 	p.mu.Unlock()
 	forward := httputil.NewSingleHostReverseProxy(p.target)
-	if fault == noFault || r.Method != http.MethodPost {
+	forward.ErrorLog = log.New(io.Discard, "", 0) // that a server is gone is meant
+	if r.Method != http.MethodPost {
 		forward.ServeHTTP(w, r)
 		return
+	}
+	if asked != nil {
+		asked()
 	}
 	if fault == before {
 		panic(http.ErrAbortHandler) // which breaks the connection
 	}
 	answer := httptest.NewRecorder()
 	forward.ServeHTTP(answer, r)
+	if answered != nil {
+		answered()
+	}
 	switch fault {
+	case noFault:
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes()) // a client that is gone is meant, too
+		return
 	case hang:
-		close(arrived)
 		<-r.Context().Done()
 	case half:
 		w.Header().Set("Content-Length", "100000")
 		w.WriteHeader(answer.Code)
-		_, _ = io.Copy(w, bytes.NewReader(answer.Body.Bytes()[:answer.Body.Len()/2]))
+		_, _ = w.Write(answer.Body.Bytes()[:answer.Body.Len()/2])
 		_ = http.NewResponseController(w).Flush()
 	}
 	panic(http.ErrAbortHandler)
@@ -107,76 +127,160 @@ func (s *stackSession) repository() {
 	}
 }
 
+// maybeLogged is in the hint where a signature that failed may have been logged.
+const maybeLogged = "the log may have the signature all the same"
+
+// stackServices are the names that errors have for the services, in the order in which signing asks them.
+var stackServices = []string{"Fulcio", "timestamp authority", "Rekor"}
+
+// failsAt wants signing to have failed for a service, to say whether the log may have the signature, and to have left nothing behind.
+func (s *stackSession) failsAt(r result, service, what string, logged bool, untouched snapshot) {
+	s.t.Helper()
+	if r.status != 4 || !strings.Contains(r.stderr, service) {
+		s.t.Errorf("%s, %s: exit status %d, want 4 and its name\n%s", service, what, r.status, r.said())
+	}
+	if strings.Contains(r.stderr, maybeLogged) != logged {
+		s.t.Errorf("%s, %s: want it said that the log may have it: %t\n%s", service, what, logged, r.said())
+	}
+	if diff := untouched.diff(s.snapshot("model")); diff != "" {
+		s.t.Errorf("%s, %s: something is left behind\n%s", service, what, diff)
+	}
+}
+
 // TestSigstackFaults breaks the connection to each server at each point of its request. The failure names the server, nothing is
-// left behind, nothing is logged twice, and signing again works.
+// left behind, nothing is logged twice, where it may be logged that is said, and signing again works.
 func TestSigstackFaults(t *testing.T) {
 	s := newStackSession(t)
 	s.repository()
 	trust, proxies := s.behindProxies()
-	for name, p := range proxies {
+	untouched, size := s.snapshot("model"), s.logSize()
+	for _, name := range stackServices {
 		for _, fault := range []stackFault{before, after, half} {
-			untouched, logged := s.snapshot("model"), s.logSize()
-			p.set(fault)
+			proxies[name].set(fault)
 			r := s.sign(trust, "model", "model/model.sig")
-			p.set(noFault)
-			if r.status != 4 || !strings.Contains(r.stderr, name) {
-				t.Errorf("%s, %s: exit status %d, want 4 and its name\n%s", name, fault, r.status, r.said())
-			}
-			if diff := untouched.diff(s.snapshot("model")); diff != "" {
-				t.Errorf("%s, %s: something is left behind\n%s", name, fault, diff)
-			}
-			want := logged
+			proxies[name].set(noFault)
+			s.failsAt(r, name, string(fault), name == "Rekor", untouched)
 			if name == "Rekor" && fault != before {
-				want++
+				size++
 			}
-			if got := s.logSize(); got != want {
-				t.Errorf("%s, %s: the log has %d entries more, want %d", name, fault, got-logged, want-logged)
+			if got := s.logSize(); got != size {
+				t.Fatalf("%s, %s: the log has %d entries, want %d", name, fault, got, size)
 			}
 		}
 	}
-	s.mustSign(trust, "model", "model/model.sig")
+	slow := time.Second
+	if s.long {
+		slow = 20 * time.Second // all have half a minute
+	}
+	for _, p := range proxies {
+		p.when(nil, func() { time.Sleep(slow) })
+	}
+	s.mustSign(trust, "model", "model/model.sig") // who is slow is waited for
 	if r := s.verify(trust, "model/model.sig"); r.status != 0 {
 		t.Errorf("what was signed afterwards does not verify\n%s", r.said())
 	}
 }
 
-// TestSigstackKilledClient kills the client while each server is at work, and at times after the last has answered.
+// TestSigstackHang waits for each server until that takes too long.
+func TestSigstackHang(t *testing.T) {
+	for _, name := range stackServices {
+		t.Run(name, func(t *testing.T) {
+			s := newStackSession(t)
+			s.needLong(t)
+			t.Parallel()
+			s.repository()
+			trust, proxies := s.behindProxies()
+			untouched, begun := s.snapshot("model"), time.Now()
+			proxies[name].set(hang)
+			r := s.sign(trust, "model", "model/model.sig")
+			t.Logf("given up after %s", time.Since(begun).Round(time.Second))
+			proxies[name].set(noFault)
+			s.failsAt(r, name, string(hang), name == "Rekor", untouched)
+			s.mustSign(trust, "model", "model/model.sig")
+		})
+	}
+}
+
+// TestSigstackUnwritable has the folder of the signature missing, before the log is asked and afterwards.
+func TestSigstackUnwritable(t *testing.T) {
+	s := newStackSession(t)
+	trust, proxies := s.behindProxies()
+	size := s.logSize()
+	if r := s.sign(trust, "model", "missing/model.sig"); r.status == 0 {
+		t.Errorf("a signature was written where no folder is\n%s", r.said())
+	}
+	if got := s.logSize(); got != size {
+		t.Errorf("a signature that could not be written was logged")
+	}
+	s.write("gone/keep", "")
+	proxies["Rekor"].when(func() { _ = os.RemoveAll(s.path("gone")) }, nil)
+	if r := s.sign(trust, "model", "gone/model.sig"); r.status != 4 || !strings.Contains(r.stderr, "the log has the signature") {
+		t.Errorf("the folder went while it was logged: exit status %d, want 4 and a word of the log\n%s", r.status, r.said())
+	}
+	if got := s.logSize(); got != size+1 {
+		t.Errorf("the log has %d entries more, want 1", got-size)
+	}
+}
+
+// TestSigstackKilledClient kills the client, and interrupts it, while each server is at work; and kills it at times after the last
+// has answered.
 func TestSigstackKilledClient(t *testing.T) {
 	s := newStackSession(t)
 	s.repository()
 	trust, proxies := s.behindProxies()
-	for name, p := range proxies {
-		untouched := s.snapshot("model")
-		arrived := p.set(hang)
-		s.killed(trust, arrived, 0)
-		p.set(noFault)
-		if diff := untouched.diff(s.snapshot("model")); diff != "" {
-			t.Errorf("killed while waiting for %s, it leaves behind\n%s", name, diff)
+	untouched := s.snapshot("model")
+	for _, name := range stackServices {
+		for _, signal := range []os.Signal{os.Kill, os.Interrupt} {
+			arrived := make(chan struct{})
+			proxies[name].set(hang)
+			proxies[name].when(nil, func() { close(arrived) })
+			said := s.ended(trust, arrived, 0, signal)
+			proxies[name].set(noFault)
+			if diff := untouched.diff(s.snapshot("model")); diff != "" {
+				t.Errorf("ended (%s) while waiting for %s, it leaves behind\n%s", signal, name, diff)
+			}
+			if signal == os.Interrupt && strings.Contains(said, maybeLogged) != (name == "Rekor") {
+				t.Errorf("interrupted while waiting for %s it says\n%s", name, said)
+			}
 		}
 	}
-	log := proxies["Rekor"]
+	whole := 0
 	for wait := time.Duration(0); wait < 40*time.Millisecond; wait += 4 * time.Millisecond {
 		answered := make(chan struct{})
-		log.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			log.ServeHTTP(w, r)
-			close(answered)
-		})
-		s.killed(trust, answered, wait)
-		if _, err := os.Stat(s.path("model/model.sig")); err == nil {
-			if r := s.verify(trust, "model/model.sig"); r.status != 0 {
-				t.Errorf("killed %s after the log has answered, it leaves a signature that does not verify\n%s", wait, r.said())
-			}
-			if err := os.Remove(s.path("model/model.sig")); err != nil {
-				t.Fatal(err)
-			}
-		}
+		proxies["Rekor"].when(nil, func() { close(answered) })
+		s.ended(trust, answered, wait, os.Kill)
+		whole += s.wholeOrAbsent(trust, wait)
 	}
-	log.server.Config.Handler = log
+	t.Logf("%d of 10 were written before the client was killed", whole)
+	proxies["Rekor"].set(noFault)
 	s.mustSign(trust, "model", "model/model.sig")
 }
 
-// killed signs, and kills the client some time after something has happened.
-func (s *stackSession) killed(trust string, happened <-chan struct{}, wait time.Duration) {
+// wholeOrAbsent wants a client that was killed to have left a signature that verifies, or none. It removes it and returns how many
+// there are. What is written under another name first may be there too: nothing is known by that name.
+func (s *stackSession) wholeOrAbsent(trust string, wait time.Duration) int {
+	s.t.Helper()
+	left, err := filepath.Glob(s.path("model/.tmp-model.sig-*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	whole := 0
+	if _, err := os.Stat(s.path("model/model.sig")); err == nil {
+		if r := s.verify(trust, "model/model.sig"); r.status != 0 {
+			s.t.Errorf("killed %s after the log has answered, it leaves a signature that does not verify\n%s", wait, r.said())
+		}
+		left, whole = append(left, s.path("model/model.sig")), 1
+	}
+	for _, file := range left {
+		if err := os.Remove(file); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return whole
+}
+
+// ended signs, ends the client by a signal some time after something has happened, and returns what it said.
+func (s *stackSession) ended(trust string, happened <-chan struct{}, wait time.Duration, signal os.Signal) string {
 	s.t.Helper()
 	token, err := s.token("", "email=alice@example.com")
 	if err != nil {
@@ -186,6 +290,8 @@ func (s *stackSession) killed(trust string, happened <-chan struct{}, wait time.
 	defer cancel()
 	cmd := s.Command(ctx, s.Dir, "git-model-sign", "--identity-token", token, "--trust-config", trust,
 		"--signature", s.path("model/model.sig"), "--no-commit", s.path("model"))
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -195,8 +301,13 @@ func (s *stackSession) killed(trust string, happened <-chan struct{}, wait time.
 		s.t.Fatal("the client did not get there")
 	}
 	time.Sleep(wait)
-	cancel()
-	_ = cmd.Wait() // killed, or done before
+	begun := time.Now()
+	_ = cmd.Process.Signal(signal) // it may be done
+	_ = cmd.Wait()
+	if took := time.Since(begun); took > 10*time.Second {
+		s.t.Errorf("the client takes %s to end", took)
+	}
+	return said.String()
 }
 
 // TestSigstackPartialBundles cuts a signature off everywhere: none of the beginnings is accepted.

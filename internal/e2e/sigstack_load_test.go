@@ -69,6 +69,12 @@ func (s *stackSession) inLog(size int, signatures []string) {
 	if got := len(entries) - size; got != len(signatures) {
 		s.t.Errorf("%d signatures made %d entries", len(signatures), got)
 	}
+	s.onceInLog(entries, signatures)
+}
+
+// onceInLog wants each of the signatures to verify and to be among the entries, and no entry to be there twice.
+func (s *stackSession) onceInLog(entries, signatures []string) {
+	s.t.Helper()
 	slices.Sort(entries)
 	if unique := slices.Compact(slices.Clone(entries)); len(unique) != len(entries) {
 		s.t.Errorf("the log has %d entries twice", len(entries)-len(unique))
@@ -98,6 +104,7 @@ func TestSigstackConcurrent(t *testing.T) {
 	var signatures []string
 	var signers sync.WaitGroup
 	results := make(chan result, 20)
+	begun := time.Now()
 	for i := range 20 {
 		file := fmt.Sprintf("concurrent%d.sig", i)
 		signatures = append(signatures, file)
@@ -105,6 +112,7 @@ func TestSigstackConcurrent(t *testing.T) {
 	}
 	signers.Wait()
 	close(results)
+	t.Logf("%d signatures at once took %s; the log had %d entries, and has %d", len(signatures), time.Since(begun).Round(100*time.Millisecond), size, s.logSize())
 	for r := range results {
 		if r.status != 0 {
 			t.Errorf("exit status %d\n%s", r.status, r.said())
@@ -119,10 +127,12 @@ func TestSigstackSequential(t *testing.T) {
 	s.needLong(t)
 	size := s.logSize()
 	var signatures []string
+	begun := time.Now()
 	for i := range 200 {
 		signatures = append(signatures, fmt.Sprintf("sequential%d.sig", i))
 		s.mustSign(s.file("trust.json"), "model", signatures[i])
 	}
+	t.Logf("%d signatures in a row took %s; the log had %d entries, and has %d", len(signatures), time.Since(begun).Round(time.Second), size, s.logSize())
 	s.inLog(size, signatures)
 }
 
@@ -130,21 +140,44 @@ func TestSigstackSequential(t *testing.T) {
 // what it gets must be the statement's digest.
 func TestSigstackManyFiles(t *testing.T) {
 	s := newStackSession(t)
-	dir := s.path("many")
-	for i := range 100_000 {
+	s.manyFiles("many", 100_000)
+	s.mustSign(s.file("trust.json"), "many", "many.sig")
+	s.exits(0, "git-model-sign", "verify", "--identity", "alice@example.com", "--identity-provider", s.issuer,
+		"--trust-config", s.file("trust.json"), "--signature", s.path("many.sig"), s.path("many"))
+}
+
+// TestSigstackManyFilesRekor1 signs them at a Rekor v1, which is sent the whole statement, and here takes 4 MiB.
+func TestSigstackManyFilesRekor1(t *testing.T) {
+	s := newStackSession(t)
+	s.needLong(t)
+	s.manyFiles("some", 10_000)
+	s.mustSign(s.file("v1.json"), "some", "some.sig")
+	s.manyFiles("many", 100_000)
+	r := s.sign(s.file("v1.json"), "many", "many.sig")
+	if r.status != 4 || !strings.Contains(r.stderr, "hint: nothing was written; this log is sent the whole list of files, ") || strings.Contains(r.stderr, maybeLogged) {
+		t.Errorf("exit status %d, want 4 and what to do\n%s", r.status, r.said())
+	}
+	if _, err := os.Stat(s.path("many.sig")); err == nil {
+		t.Error("there is a signature")
+	}
+	t.Logf("what is said:\n%s", r.stderr)
+}
+
+// manyFiles makes a model of empty files.
+func (s *stackSession) manyFiles(name string, n int) {
+	s.t.Helper()
+	dir := s.path(name)
+	for i := range n {
 		sub := filepath.Join(dir, strconv.Itoa(i/1000))
 		if i%1000 == 0 {
 			if err := os.MkdirAll(sub, 0o777); err != nil {
-				t.Fatal(err)
+				s.t.Fatal(err)
 			}
 		}
 		if err := os.WriteFile(filepath.Join(sub, strconv.Itoa(i)), nil, 0o666); err != nil {
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
 	}
-	s.mustSign(s.file("trust.json"), "many", "many.sig")
-	s.exits(0, "git-model-sign", "verify", "--identity", "alice@example.com", "--identity-provider", s.issuer,
-		"--trust-config", s.file("trust.json"), "--signature", s.path("many.sig"), dir)
 }
 
 // TestSigstackTime says by how much a Sigstore signature takes longer than one with a key: the figures of docs/performance.md.

@@ -111,10 +111,13 @@ func unsent(err error) bool {
 // the log has the entry.
 var refusal = regexp.MustCompile(`unexpected response: 4(?:0[0-8]|[1-9][0-9]) `)
 
+// tooLarge is how Go's servers word that they do not read on, Rekor v1 in an answer of 500.
+const tooLarge = "http: request body too large"
+
 // refused says that the log answered that it does not take the entry.
 func refused(err error) bool {
 	var answer interface{ IsClientError() bool } // as the clients have it that are made from Rekor v1's description
-	return errors.As(err, &answer) && answer.IsClientError() || refusal.MatchString(err.Error())
+	return errors.As(err, &answer) && answer.IsClientError() || refusal.MatchString(err.Error()) || strings.Contains(err.Error(), tooLarge)
 }
 
 // connect chooses among the services that a signing config lists. It sends nothing yet.

@@ -149,7 +149,7 @@ func (s *Sigstore) Describe() string {
 }
 
 // Sign has the identity certified, signs, has the signature timestamped and logged, and verifies the bundle by the
-// instance's trusted root. Nothing is logged unless the certificate is one that the trusted root knows. Nothing is tried twice.
+// instance's trusted root. Nothing is logged unless the certificate is one that the trusted root knows, and its own log too. Nothing is tried twice.
 func (s *Sigstore) Sign(ctx context.Context, payload []byte) ([]byte, error) {
 	trusted, err := s.instance.TrustedRoot(ctx)
 	if err != nil {
@@ -209,8 +209,12 @@ func (s *Sigstore) certify(ctx context.Context, at *services, key sign.Keypair, 
 	if !ok || !public.Equal(key.GetPublicKey()) {
 		return nil, at.authority.failed(errors.New("it answered with a certificate for another key"), s.token.Raw())
 	}
-	if _, err := sigverify.VerifyLeafCertificate(leaf.NotBefore, leaf, trusted); err != nil {
+	chains, err := sigverify.VerifyLeafCertificate(leaf.NotBefore, leaf, trusted)
+	if err != nil {
 		return nil, at.authority.failed(fmt.Errorf("it answered with a certificate issued by %s, which the trusted root does not know", plain.Name(leaf.Issuer.String())), s.token.Raw())
+	}
+	if len(trusted.CTLogs()) > 0 && sigverify.VerifySignedCertificateTimestamp(chains, 1, trusted) != nil {
+		return nil, at.authority.failed(errors.New("it answered with a certificate that is in no certificate transparency log of the trusted root"), s.token.Raw())
 	}
 	return leaf, nil
 }

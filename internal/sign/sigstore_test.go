@@ -235,6 +235,7 @@ func TestLogFails(t *testing.T) {
 		"v2 broke":                 {answered("500"), 2, 1, true, false},
 		"large, lost by v1":        {lost, 1, 1 << 20, true, true},
 		"large, refused by v1":     {clientError{errors.New("bad")}, 1, 1 << 20, false, true},
+		"too large for v1":         {errors.New(`status 500: {"message":"http: request body too large"}`), 1, 1 << 20, false, true},
 		"large, v1 is unreachable": {unreachable, 1, 1 << 20, false, false},
 		"large, lost by v2":        {lost, 2, 1 << 20, true, false},
 	} {

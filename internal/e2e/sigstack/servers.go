@@ -123,7 +123,8 @@ func (s *stack) server(name string) *server {
 	}
 	return &server{program: "rekor-server", ready: rekor1URL + "/ping", args: []string{"serve",
 		"--rekor_server.address", host, "--port", "3100", "--rekor_server.hostname", host, "--rekor_server.signer", in("rekor1.key"),
-		"--trillian_log_server.address", host, "--trillian_log_server.port", "8090", "--enable_retrieve_api=false"}}
+		"--trillian_log_server.address", host, "--trillian_log_server.port", "8090", "--enable_retrieve_api=false",
+		"--max_request_body_size", "4194304"}}
 }
 
 // configure writes the configuration files: of the CT log, whose number at Trillian is given, and of Fulcio.
