@@ -241,7 +241,7 @@ func (c *Config) Get(name string) []string { return c.values[name] }
 
 // pathKeys are the keys, as git config lists them, whose values are files.
 var pathKeys = map[string]bool{
-	"privatekey": true, "signingcertificate": true, "certificatechain": true, "publickey": true,
+	"privatekey": true, "signingcertificate": true, "certificatechain": true, "publickey": true, "timestampcertificatechain": true,
 	"trustconfig": true, "trustedroot": true, "knownsigners": true, "identitytokenfile": true, "clientsecretfile": true,
 }
 

@@ -16,7 +16,7 @@ func knownKeys() []string {
 		"githubWorkflowRepository", "githubWorkflowSha", "githubWorkflowTrigger", "hash", "hashBackend", "identity",
 		"identityProvider", "identityProviderRegexp", "identityRegexp", "identityTokenFile", "knownSigners", "mode", "noCommit", "oauthForceDevice", "oauthForceOob",
 		"onFailure", "privateKey", "publicKey", "receiveRefs", "require", "shards", "signInProvider", "signingCertificate", "threads",
-		"trustConfig", "trustedRoot", "useAmbientCredentials", "useStaging",
+		"timestampCertificateChain", "timestampServerUrl", "trustConfig", "trustedRoot", "useAmbientCredentials", "useStaging",
 	}
 }
 

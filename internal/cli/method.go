@@ -24,6 +24,7 @@ type SignMethod struct {
 	privateKey  string
 	certificate string
 	chain       []string
+	timestamps  []string
 	signIn      signIn
 	staging     bool
 	trustConfig string
@@ -36,6 +37,7 @@ func (m *SignMethod) Register(flags *pflag.FlagSet) {
 	flags.StringVar(&m.privateKey, "private-key", "", "sign with the private key in `FILE`, or the one that a pkcs11: or key service's URI names")
 	flags.StringVar(&m.certificate, "signing-certificate", "", "with --private-key: the key's certificate is in `FILE`, or where a pkcs11: URI says")
 	flags.StringArrayVar(&m.chain, "certificate-chain", nil, "with --signing-certificate: put the certificates of `FILE` into the signature; may be repeated")
+	flags.StringArrayVar(&m.timestamps, "timestamp-server-url", nil, "with --private-key: have the RFC 3161 timestamp authority at `URL` say when the signature was made; may be repeated")
 	m.signIn.register(flags)
 	flags.StringVar(&m.trustConfig, "trust-config", "", "use the Sigstore instance of this client trust config `FILE`")
 	flags.StringVar(&m.trustedRoot, "trusted-root", "", "with --signing-config: the Sigstore instance's trusted root is in `FILE`")
@@ -58,11 +60,14 @@ func (m *SignMethod) FillFrom(config *Config, flags *pflag.FlagSet) error {
 	if err := config.Fill(flags, keyFlags...); err != nil {
 		return err
 	}
-	if m.certificate != "" {
-		return config.Fill(flags, "certificate-chain")
-	}
 	if m.privateKey == "" {
 		return m.fillSigstore(config, flags)
+	}
+	if err := config.Fill(flags, "timestamp-server-url"); err != nil {
+		return err
+	}
+	if m.certificate != "" {
+		return config.Fill(flags, "certificate-chain")
 	}
 	return nil
 }
@@ -93,6 +98,8 @@ func (m *SignMethod) contradiction(flags *pflag.FlagSet) error {
 		return ui.Usage(hint, "--private-key does not go with --%s", firstChanged(flags, sigstoreFlags))
 	case m.certificate != "" && m.privateKey == "":
 		return ui.Usage(hint, "--signing-certificate needs the --private-key that belongs to it")
+	case flags.Changed("timestamp-server-url") && m.privateKey == "":
+		return ui.Usage("a Sigstore instance names its timestamp authorities in its signing config", "--timestamp-server-url needs a --private-key")
 	case flags.Changed("certificate-chain") && m.certificate == "":
 		return ui.Usage(hint, "--certificate-chain needs a --signing-certificate")
 	case (m.trustedRoot == "") != (m.signing == ""):
@@ -114,6 +121,12 @@ func (m *SignMethod) keySigner(ctx context.Context) (sign.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, u := range m.timestamps {
+		if err := sign.CheckTimestampURL(u); err != nil {
+			return nil, ui.Usage("", "timestamp server's URL: %w", err)
+		}
+	}
+	key.TimestampURLs = m.timestamps
 	if m.certificate == "" {
 		return key, nil
 	}

@@ -12,12 +12,13 @@ import (
 
 // Trust holds the options of whom to believe.
 type Trust struct {
-	publicKey string
-	chain     []string
-	signer    verify.Identity
-	instance  Instance
-	require   bool
-	flags     *pflag.FlagSet
+	publicKey  string
+	chain      []string
+	timestamps []string
+	signer     verify.Identity
+	instance   Instance
+	require    bool
+	flags      *pflag.FlagSet
 }
 
 // methodFlags are the options that name a signer to believe, by method.
@@ -30,11 +31,15 @@ var methodFlags = map[string][]string{
 // workflowFlags are the options of what a Sigstore signer's certificate has to say besides.
 var workflowFlags = []string{"github-workflow-repository", "github-workflow-ref", "github-workflow-trigger", "github-workflow-name", "github-workflow-sha"}
 
+// timestampFlag is the option that names a timestamp authority to believe.
+const timestampFlag = "timestamp-certificate-chain"
+
 // Register declares the options. Without it nothing was given on the command line.
 func (o *Trust) Register(flags *pflag.FlagSet) {
 	o.flags = flags
 	flags.StringVar(&o.publicKey, "public-key", "", "believe the key whose public half is in `FILE`")
 	flags.StringArrayVar(&o.chain, "certificate-chain", nil, "believe certificates that lead to those in `FILE`; may be repeated")
+	flags.StringArrayVar(&o.timestamps, timestampFlag, nil, "with a key or certificates: believe the timestamp authority whose certificates are in `FILE`; may be repeated")
 	s := &o.signer
 	flags.StringVar(&s.ID, "identity", "", "believe the Sigstore `IDENTITY`: an e-mail address or a URI")
 	flags.StringVar(&s.Regexp, "identity-regexp", "", "believe each Sigstore identity that matches the whole of `EXPRESSION`, in RE2's syntax")
@@ -83,6 +88,12 @@ func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 	}
 	if err := o.applyWorkflow(&p.Trust); err != nil {
 		return policy.Policy{}, err
+	}
+	if o.flags.Changed(timestampFlag) {
+		if len(p.Trust.PublicKeys) == 0 && len(p.Trust.CertificateChain) == 0 {
+			return policy.Policy{}, ui.Usage("the timestamp authorities of a Sigstore instance are in its trusted root", "--%s goes with --public-key or --certificate-chain", timestampFlag)
+		}
+		p.Trust.TimestampChain = o.timestamps
 	}
 	if o.flags.Changed("require") {
 		p.Require = o.require

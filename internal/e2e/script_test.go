@@ -55,6 +55,7 @@ func scriptCommands(t testing.TB) map[string]func(*testscript.TestScript, bool, 
 		"rekor":           rekorCommand(t),
 		"sigstore":        sigstoreCommand(t),
 		"snapshot":        snapshotCommand,
+		"tsa":             tsaCommand(t),
 		"tty":             tty,
 		"unchanged":       unchanged,
 	}
@@ -87,6 +88,7 @@ func setupScript(env *testscript.Env, lfs string) error {
 	env.Values[instancesKey{}] = make(map[string]*verifytest.Instance)
 	env.Values[logKey{}] = new(watchedLog)
 	env.Values[signInKey{}] = new(signIn)
+	env.Values[tsaKey{}] = make(map[string]*verifytest.TimestampAuthority)
 	self, err := os.Executable()
 	if err != nil {
 		return err

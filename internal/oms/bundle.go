@@ -57,9 +57,12 @@ type Bundle struct {
 	PayloadType string
 	Signature   []byte
 
-	// TlogEntries and Timestamps count the transparency log entries and the
-	// RFC 3161 timestamps.
-	TlogEntries, Timestamps int
+	// Timestamps are RFC 3161 timestamps of Signature: TimeStampResp in DER, not
+	// parsed.
+	Timestamps [][]byte
+
+	// TlogEntries counts the transparency log entries.
+	TlogEntries int
 
 	// Raw is the bundle itself as it was given to ParseBundle, not a copy.
 	Raw []byte
@@ -228,13 +231,32 @@ func readTimestamps(r *reader, out *Bundle) error {
 	if r.null() {
 		return nil
 	}
-	return r.object(func(name []byte) (err error) {
+	return r.object(func(name []byte) error {
 		if string(name) != "rfc3161Timestamps" {
 			return r.skip()
 		}
-		out.Timestamps, err = countObjects(r)
+		if r.null() {
+			return nil
+		}
+		return r.array(maxLogEntries, func(int) error { return readTimestamp(r, out) })
+	})
+}
+
+// readTimestamp reads an RFC3161SignedTimestamp and adds it to the bundle's.
+func readTimestamp(r *reader, out *Bundle) error {
+	var der []byte
+	err := r.object(func(name []byte) (err error) {
+		if string(name) != "signedTimestamp" {
+			return r.skip()
+		}
+		der, err = readBase64(r, MaxTimestamp)
 		return err
 	})
+	if err == nil && len(der) == 0 {
+		err = formatErrorf("timestamp %d: no signedTimestamp", len(out.Timestamps)+1)
+	}
+	out.Timestamps = append(out.Timestamps, der)
+	return err
 }
 
 // countObjects reads an array of objects that are for others to read.

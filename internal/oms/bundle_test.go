@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ func TestParseBundle(t *testing.T) {
 		{"key before 1.1", bundle(rawKey), oms.Bundle{Material: oms.MaterialKey, KeyBytes: []byte("key")}},
 		{"key, with the others null", bundle(`"certificate":null,` + keyMaterial + `,"x509CertificateChain":null,"tlogEntries":null,"timestampVerificationData":null`), oms.Bundle{Material: oms.MaterialKey, KeyHint: "abc"}},
 		{"chain", bundle(chainMaterial), oms.Bundle{Material: oms.MaterialCertificate, Certificates: [][]byte{[]byte("leaf"), []byte("ca")}}},
-		{"chain with timestamps", bundle(chainMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"AA=="},{}]}`), oms.Bundle{Material: oms.MaterialCertificate, Certificates: [][]byte{[]byte("leaf"), []byte("ca")}, Timestamps: 2}},
+		{"chain with timestamps", bundle(chainMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"AA=="},{"signedTimestamp":"AAA="}]}`), oms.Bundle{Material: oms.MaterialCertificate, Certificates: [][]byte{[]byte("leaf"), []byte("ca")}, Timestamps: [][]byte{{0}, {0, 0}}}},
 		{"sigstore", bundle(oneLogEntry + "," + certificateMaterial), oms.Bundle{Material: oms.MaterialSigstore, Certificates: [][]byte{[]byte("leaf")}, TlogEntries: 1}},
 	}
 	for _, tt := range tests {
@@ -54,7 +55,7 @@ func TestParseBundle(t *testing.T) {
 		w := tt.want
 		if got.Material != w.Material || got.KeyHint != w.KeyHint || !bytes.Equal(got.KeyBytes, w.KeyBytes) ||
 			!bytes.Equal(bytes.Join(got.Certificates, []byte("|")), bytes.Join(w.Certificates, []byte("|"))) ||
-			got.TlogEntries != w.TlogEntries || got.Timestamps != w.Timestamps {
+			got.TlogEntries != w.TlogEntries || !slices.EqualFunc(got.Timestamps, w.Timestamps, bytes.Equal) {
 			t.Errorf("%s: got %+v, expected %+v", tt.name, got, w)
 		}
 	}
@@ -126,7 +127,10 @@ func TestParseBundleRefuses(t *testing.T) {
 		{`a certificate without tlogEntries`, sigstore, []edit{{oneLogEntry, `"tlogEntries":null`}}},
 		{`"/verificationMaterial/tlogEntries/0": expected an object, found null`, sigstore, []edit{{oneLogEntry, `"tlogEntries":[null]`}}},
 		{`"/verificationMaterial/tlogEntries": more than 32 elements`, sigstore, []edit{{oneLogEntry, `"tlogEntries":[` + strings.Repeat("{},", 32) + `{}]`}}},
-		{`rfc3161Timestamps": more than 32 elements`, key, []edit{{keyMaterial, keyMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[` + strings.Repeat("{},", 32) + `{}]}`}}},
+		{`rfc3161Timestamps": more than 32 elements`, key, []edit{{keyMaterial, keyMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[` + strings.Repeat(`{"signedTimestamp":"AA=="},`, 33) + `{}]}`}}},
+		{`timestamp 1: no signedTimestamp`, key, []edit{{keyMaterial, keyMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[{}]}`}}},
+		{`signedTimestamp": not standard base64`, key, []edit{{keyMaterial, keyMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"AA"}]}`}}},
+		{`signedTimestamp": string of`, key, []edit{{keyMaterial, keyMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"` + strings.Repeat("A", 40_000) + `"}]}`}}},
 		{`certificate 1: no rawBytes`, sigstore, []edit{{certificateMaterial, `"certificate":{}`}}},
 
 		// dsseEnvelope
@@ -178,6 +182,13 @@ func TestEncodeBundle(t *testing.T) {
 			},
 			chainMaterial,
 		},
+		{
+			oms.Bundle{
+				Material: oms.MaterialKey, KeyHint: "abc", Payload: []byte("payload"), Signature: []byte("signature"),
+				Timestamps: [][]byte{{0}, {0, 0}},
+			},
+			keyMaterial + `,"tlogEntries":[],"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"AA=="},{"signedTimestamp":"AAA="}]}`,
+		},
 	}
 	for _, tt := range tests {
 		got, err := oms.EncodeBundle(tt.in)
@@ -185,12 +196,17 @@ func TestEncodeBundle(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		want := `{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{` + tt.want + `,"tlogEntries":[]},` + envelope
+		want := `{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{` + tt.want
+		if len(tt.in.Timestamps) == 0 {
+			want += `,"tlogEntries":[]`
+		}
+		want += "}," + envelope
 		if string(got) != want {
 			t.Errorf("got\n%s\nexpected\n%s", got, want)
 		}
 		b, err := oms.ParseBundle(got)
-		if err != nil || b.Material != tt.in.Material || b.KeyHint != tt.in.KeyHint || len(b.Certificates) != len(tt.in.Certificates) {
+		if err != nil || b.Material != tt.in.Material || b.KeyHint != tt.in.KeyHint || len(b.Certificates) != len(tt.in.Certificates) ||
+			!slices.EqualFunc(b.Timestamps, tt.in.Timestamps, bytes.Equal) {
 			t.Errorf("read again: %+v, %v", b, err)
 		}
 	}
@@ -211,6 +227,8 @@ func TestEncodeBundleRefuses(t *testing.T) {
 		"certificate 1 has 0 bytes":               func(b *oms.Bundle) { b.Material, b.Certificates = oms.MaterialCertificate, make([][]byte, 1) },
 		"payload has 0 bytes":                     func(b *oms.Bundle) { b.Payload = nil },
 		"payload has 198180865 bytes, expected 1": func(b *oms.Bundle) { b.Payload = make([]byte, oms.MaxPayloadSize+1) },
+		"33 timestamps":                           func(b *oms.Bundle) { b.Timestamps = make([][]byte, 33) },
+		"timestamp 1 has 0 bytes":                 func(b *oms.Bundle) { b.Timestamps = make([][]byte, 1) },
 		"signature has 0 bytes":                   func(b *oms.Bundle) { b.Signature = nil },
 	} {
 		in := valid
@@ -229,6 +247,7 @@ func TestLargestBundle(t *testing.T) {
 	in := oms.Bundle{Material: oms.MaterialCertificate, Payload: make([]byte, oms.MaxPayloadSize), Signature: der}
 	for range 32 {
 		in.Certificates = append(in.Certificates, der)
+		in.Timestamps = append(in.Timestamps, der[:24<<10])
 	}
 	b, err := oms.EncodeBundle(in)
 	if err != nil {

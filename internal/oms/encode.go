@@ -2,21 +2,22 @@ package oms
 
 import (
 	"encoding/base64"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // EncodeBundle writes a bundle whose material is a key or a certificate chain,
 // as JSON on one line and with members in a fixed order. Payload, Signature and
-// either KeyHint or Certificates have to be set; MediaType and PayloadType may
-// be empty, and have one value only. Sigstore bundles come from a Sigstore
-// client.
+// either KeyHint or Certificates have to be set, and Timestamps may be; MediaType
+// and PayloadType may be empty, and have one value only. Sigstore bundles come
+// from a Sigstore client.
 func EncodeBundle(in Bundle) ([]byte, error) {
 	if err := checkEncodable(&in); err != nil {
 		return nil, err
 	}
 	size := 1024 + len(in.KeyHint) + base64Len(in.Payload) + base64Len(in.Signature)
-	for _, der := range in.Certificates {
+	for _, der := range slices.Concat(in.Certificates, in.Timestamps) {
 		size += base64Len(der) + 32
 	}
 	b := make([]byte, 0, size)
@@ -26,7 +27,12 @@ func EncodeBundle(in Bundle) ([]byte, error) {
 		return nil, err
 	}
 	// Some readers require tlogEntries, even where it is empty.
-	b = append(b, `,"tlogEntries":[]},"dsseEnvelope":{"payload":"`...)
+	b = append(b, `,"tlogEntries":[]`...)
+	if len(in.Timestamps) > 0 {
+		b = append(b, `,"timestampVerificationData":{"rfc3161Timestamps":[`...)
+		b = append(appendBlobs(b, "signedTimestamp", in.Timestamps), "]}"...)
+	}
+	b = append(b, `},"dsseEnvelope":{"payload":"`...)
 	b = base64.StdEncoding.AppendEncode(b, in.Payload)
 	b = append(b, `","payloadType":"`+PayloadType+`","signatures":[{"sig":"`...)
 	b = base64.StdEncoding.AppendEncode(b, in.Signature)
@@ -49,6 +55,8 @@ func checkEncodable(in *Bundle) error {
 		return formatErrorf("bundle: the key's hint has %d bytes, expected 1 to %d", len(in.KeyHint), maxWord)
 	case in.Material == MaterialCertificate && (len(in.Certificates) == 0 || len(in.Certificates) > maxCertificates):
 		return formatErrorf("bundle: %d certificates, expected 1 to %d", len(in.Certificates), maxCertificates)
+	case len(in.Timestamps) > maxLogEntries:
+		return formatErrorf("bundle: %d timestamps, expected at most %d", len(in.Timestamps), maxLogEntries)
 	case len(in.Payload) == 0 || len(in.Payload) > MaxPayloadSize:
 		return formatErrorf("bundle: the payload has %d bytes, expected 1 to %d", len(in.Payload), MaxPayloadSize)
 	case len(in.Signature) == 0 || len(in.Signature) > maxBlob:
@@ -57,6 +65,11 @@ func checkEncodable(in *Bundle) error {
 	for i, der := range in.Certificates {
 		if len(der) == 0 || len(der) > maxBlob {
 			return formatErrorf("bundle: certificate %d has %d bytes, expected 1 to %d", i+1, len(der), maxBlob)
+		}
+	}
+	for i, der := range in.Timestamps {
+		if len(der) == 0 || len(der) > MaxTimestamp {
+			return formatErrorf("bundle: timestamp %d has %d bytes, expected 1 to %d", i+1, len(der), MaxTimestamp)
 		}
 	}
 	return nil
@@ -73,13 +86,18 @@ func appendMaterial(b []byte, in *Bundle) ([]byte, error) {
 		return append(b, '}'), nil
 	}
 	b = append(b, `"x509CertificateChain":{"certificates":[`...)
-	for i, der := range in.Certificates {
+	return append(appendBlobs(b, "rawBytes", in.Certificates), "]}"...), nil
+}
+
+// appendBlobs appends objects with one member each.
+func appendBlobs(b []byte, member string, blobs [][]byte) []byte {
+	for i, blob := range blobs {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, `{"rawBytes":"`...)
-		b = base64.StdEncoding.AppendEncode(b, der)
+		b = append(b, `{"`+member+`":"`...)
+		b = base64.StdEncoding.AppendEncode(b, blob)
 		b = append(b, `"}`...)
 	}
-	return append(b, "]}"...), nil
+	return b
 }

@@ -26,7 +26,7 @@ func FuzzParseBundle(f *testing.F) {
 	for _, text := range []string{
 		bundle(keyMaterial),
 		bundle(`"publicKey":{"rawBytes":"a2V5","keyDetails":"PKIX_ECDSA_P384_SHA_256"}`),
-		bundle(chainMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[{}]}`),
+		bundle(chainMaterial + `,"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"AA=="}]}`),
 		bundle(certificateMaterial + "," + oneLogEntry),
 		bundle(keyMaterial + `,"tlogEntries":null,"certificate":null`),
 		strings.Replace(bundle(keyMaterial), `"keyid":""`, `"k\u0065yid":null`, 1),
@@ -54,7 +54,8 @@ func FuzzParseBundle(f *testing.F) {
 			t.Fatal(err)
 		}
 		if again.Material != b.Material || again.KeyHint != b.KeyHint || !bytes.Equal(again.Payload, b.Payload) || !bytes.Equal(again.Signature, b.Signature) ||
-			!bytes.Equal(bytes.Join(again.Certificates, []byte("|")), bytes.Join(b.Certificates, []byte("|"))) {
+			!bytes.Equal(bytes.Join(again.Certificates, []byte("|")), bytes.Join(b.Certificates, []byte("|"))) ||
+			!bytes.Equal(bytes.Join(again.Timestamps, []byte("|")), bytes.Join(b.Timestamps, []byte("|"))) {
 			t.Errorf("got %+v, expected %+v", again, b)
 		}
 	})

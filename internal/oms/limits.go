@@ -49,6 +49,10 @@ const (
 	// bytes. Post-quantum ones are the largest, at tens of kilobytes.
 	maxBlob = 64 << 10
 
+	// MaxTimestamp is the largest timestamp, in bytes. With a chain of certificates
+	// in it, one has up to ten kilobytes.
+	MaxTimestamp = 24 << 10
+
 	// maxWord is the longest string that is an identifier of some sort, in
 	// bytes: media types, algorithms, key hints.
 	maxWord = 4096

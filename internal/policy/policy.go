@@ -88,8 +88,9 @@ func FromConfig(get func(name string) []string) (Policy, error) {
 	p := Policy{
 		Trust: Trust{
 			PublicKeys: r.files("publicKey"), CertificateChain: r.files("certificateChain"),
-			Identities:  r.identities(),
-			TrustedRoot: r.file("trustedRoot"), TrustConfig: r.file("trustConfig"), Staging: r.boolean("useStaging"),
+			TimestampChain: r.files("timestampCertificateChain"),
+			Identities:     r.identities(),
+			TrustedRoot:    r.file("trustedRoot"), TrustConfig: r.file("trustConfig"), Staging: r.boolean("useStaging"),
 		},
 		Mode:         Mode(r.oneOf("mode", string(ModeEnforce), string(ModeWarn), string(ModeOff))),
 		Require:      r.boolean("require"),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
@@ -13,10 +14,13 @@ type Trust struct {
 	PublicKeys []string
 	// CertificateChain are files with PEM certificates that anchor a chain.
 	CertificateChain []string
+	// TimestampChain are files with the PEM certificates of one timestamp
+	// authority each, who is believed about when a signature was made.
+	TimestampChain []string
 	// Identities are Sigstore signers.
 	Identities []verify.Identity
 	// TrustedRoot or TrustConfig is a file that says which Sigstore instance to
-	// believe; where both are empty it is the public one, or the staging one.
+	// believe, its timestamp authorities among the rest; where both are empty it is the public one, or the staging one.
 	TrustedRoot, TrustConfig string
 	Staging                  bool
 	// CacheDir is where metadata of Sigstore instances is kept.
@@ -33,6 +37,10 @@ func (t Trust) Verifiers() ([]verify.Verifier, error) {
 	if t.Empty() {
 		return nil, ErrNoTrust
 	}
+	timestamps, err := t.timestamps()
+	if err != nil {
+		return nil, err
+	}
 	var out []verify.Verifier
 	for _, file := range t.PublicKeys {
 		pem, err := readFile(file, "public key")
@@ -43,6 +51,7 @@ func (t Trust) Verifiers() ([]verify.Verifier, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: public key %q: %w", ErrConfig, file, err)
 		}
+		v.Timestamps = timestamps
 		out = append(out, v)
 	}
 	if len(t.CertificateChain) > 0 {
@@ -50,6 +59,7 @@ func (t Trust) Verifiers() ([]verify.Verifier, error) {
 		if err != nil {
 			return nil, err
 		}
+		v.Timestamps = timestamps
 		out = append(out, v)
 	}
 	if len(t.Identities) > 0 {
@@ -62,7 +72,37 @@ func (t Trust) Verifiers() ([]verify.Verifier, error) {
 	return out, nil
 }
 
-func (t Trust) certificate() (verify.Verifier, error) {
+// timestamps are the authorities to believe, beside those of a Sigstore instance
+// that is named by a file.
+func (t Trust) timestamps() (*verify.TimestampAuthorities, error) {
+	if len(t.PublicKeys) == 0 && len(t.CertificateChain) == 0 {
+		return nil, nil // a Sigstore instance has its own
+	}
+	var instance *sigstore.Instance
+	if t.TrustedRoot != "" || t.TrustConfig != "" {
+		o, err := t.Sigstore()
+		if err != nil {
+			return nil, err
+		}
+		if instance, err = sigstore.Open(sigstore.Options{TrustedRoot: o.TrustedRoot, TrustConfig: o.TrustConfig}); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+	}
+	var chains [][]byte
+	for _, file := range t.TimestampChain {
+		pem, err := readFile(file, "timestamp authority's certificates")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := verify.NewTimestampAuthorities([][]byte{pem}, nil); err != nil {
+			return nil, fmt.Errorf("%w: timestamp authority's certificates %q: %w", ErrConfig, file, err)
+		}
+		chains = append(chains, pem)
+	}
+	return verify.NewTimestampAuthorities(chains, instance)
+}
+
+func (t Trust) certificate() (*verify.Certificate, error) {
 	var anchors [][]byte
 	for _, file := range t.CertificateChain {
 		pem, err := readFile(file, "certificate chain")

@@ -75,12 +75,16 @@ func (c *Certificate) Sign(ctx context.Context, payload []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+	stamps, err := c.key.stamps(ctx, signature, c.chain[0])
+	if err != nil {
+		return nil, err
+	}
 	var chain [][]byte
 	for _, cert := range c.chain {
 		chain = append(chain, cert.Raw)
 	}
 	return oms.EncodeBundle(oms.Bundle{
-		Material: oms.MaterialCertificate, Certificates: chain,
+		Material: oms.MaterialCertificate, Certificates: chain, Timestamps: stamps,
 		PayloadType: oms.PayloadType, Payload: payload, Signature: signature,
 	})
 }

@@ -15,6 +15,10 @@ import (
 
 // Key signs with a private key. Make it with NewKey or NewDevice.
 type Key struct {
+	// TimestampURLs are the RFC 3161 timestamp authorities that each signature is taken to, so that it can be known when it was
+	// made, also where a certificate expires.
+	TimestampURLs []string
+
 	public     *ecdsa.PublicKey
 	signDigest func(ctx context.Context, digest []byte) ([]byte, error)
 }
@@ -61,8 +65,12 @@ func (k *Key) Sign(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	stamps, err := k.stamps(ctx, signature, nil)
+	if err != nil {
+		return nil, err
+	}
 	return oms.EncodeBundle(oms.Bundle{
-		Material: oms.MaterialKey, KeyHint: verify.KeyHint(k.Public()),
+		Material: oms.MaterialKey, KeyHint: verify.KeyHint(k.Public()), Timestamps: stamps,
 		PayloadType: oms.PayloadType, Payload: payload, Signature: signature,
 	})
 }

@@ -12,8 +12,12 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
-// Made says whether the bundle was signed with this key.
+// Made says whether the bundle was signed with this key, and has the timestamps
+// that are asked for.
 func (k *Key) Made(ctx context.Context, b *oms.Bundle) bool {
+	if !k.stamped(b) {
+		return false
+	}
 	own, err := verify.NewKey(verify.EncodePublicKey(k.Public()))
 	if err != nil {
 		return false
@@ -22,9 +26,24 @@ func (k *Key) Made(ctx context.Context, b *oms.Bundle) bool {
 	return err == nil
 }
 
-// Made says whether the bundle was signed with this certificate and names the
-// same chain.
+// stamped says whether a bundle has as many timestamps as there are authorities
+// to ask.
+func (k *Key) stamped(b *oms.Bundle) bool {
+	good := 0
+	for _, der := range b.Timestamps {
+		if _, err := verify.CheckTimestamp(der, b.Signature); err == nil {
+			good++
+		}
+	}
+	return good >= len(k.TimestampURLs)
+}
+
+// Made says whether the bundle was signed with this certificate, names the same
+// chain, and has the timestamps that are asked for.
 func (c *Certificate) Made(_ context.Context, b *oms.Bundle) bool {
+	if !c.key.stamped(b) {
+		return false
+	}
 	if b.Material != oms.MaterialCertificate || len(b.Certificates) != len(c.chain) {
 		return false
 	}

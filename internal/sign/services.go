@@ -24,7 +24,7 @@ const (
 	logTimeout     = 90 * time.Second // a log answers when the entry is in the tree, which takes it up to a minute
 )
 
-// ServiceError is the failure of one service of a Sigstore instance.
+// ServiceError is the failure of one service of a Sigstore instance, or of a timestamp authority.
 type ServiceError struct {
 	Service string // as "Fulcio (certificate authority)"
 	URL     string

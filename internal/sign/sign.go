@@ -1,7 +1,8 @@
 // Package sign makes signatures: a private key, a private key with a certificate, or a Sigstore identity turns the payload
 // that package oms wrote into a bundle.
 //
-// It opens no file, asks nobody for anything but by the functions that it is given, and uses the network for Sigstore only.
+// It opens no file, asks nobody for anything but by the functions that it is given, and uses the network for Sigstore and
+// timestamps only.
 // Secrets are neither shown in an error nor kept longer than they are needed, as far as Go lets us know. It imports package
 // verify because a signature that we would not accept is not handed out: keys and certificates are held to the verifier's
 // rules, and what a Sigstore instance has made is verified before it is returned.
@@ -52,7 +53,7 @@ var (
 	ErrToken = idtoken.ErrToken
 	// ErrConfig: the trust configuration can not be used.
 	ErrConfig = sigstore.ErrConfig
-	// ErrService: one of the Sigstore instance's services failed; the error is a *ServiceError.
+	// ErrService: a service of the Sigstore instance, or a timestamp authority, failed; the error is a *ServiceError.
 	ErrService = errors.New("sigstore service failed")
 	// ErrUnverified: what a Sigstore instance returned does not stand up to verification by the instance's own trusted root.
 	ErrUnverified = errors.New("signature is not returned, as it would not verify")

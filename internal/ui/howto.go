@@ -16,6 +16,11 @@ func TrustHowTo(url string) string {
 		"only this once:  git model-sign verify --public-key FILE, or --identity ID --identity-provider URL"
 }
 
+// TimestampHowTo tells how to say whose timestamps to believe.
+func TimestampHowTo() string {
+	return "--timestamp-certificate-chain FILE believes the timestamp authority whose certificates are in FILE, as does git config modelsign.timestampCertificateChain"
+}
+
 // RequireHowTo tells how to take a requirement back for the repositories of one URL.
 func RequireHowTo(url string) string {
 	if url == "" {

@@ -67,6 +67,9 @@ func believed(p policy.Policy) []string {
 	if len(p.Trust.CertificateChain) > 0 {
 		lines = append(lines, "certificates by "+QuoteAll(p.Trust.CertificateChain))
 	}
+	if len(p.Trust.TimestampChain) > 0 && len(lines) > 0 {
+		lines = append(lines, "the time as said by "+QuoteAll(p.Trust.TimestampChain))
+	}
 	for _, i := range p.Trust.Identities {
 		lines = append(lines, i.String())
 	}
@@ -136,16 +139,18 @@ type TrustListJSON struct {
 
 // PolicyJSON is a policy.
 type PolicyJSON struct {
-	Mode              string         `json:"mode"`
-	Require           bool           `json:"require"`
-	FirstUse          string         `json:"firstUse"`
-	OnFailure         string         `json:"onFailure"`
-	PublicKeys        []string       `json:"publicKeys,omitempty"`
-	CertificateChains []string       `json:"certificateChains,omitempty"`
-	Identities        []IdentityJSON `json:"identities,omitempty"`
-	TrustedRoot       string         `json:"trustedRoot,omitempty"`
-	TrustConfig       string         `json:"trustConfig,omitempty"`
-	UseStaging        bool           `json:"useStaging"`
+	Mode              string   `json:"mode"`
+	Require           bool     `json:"require"`
+	FirstUse          string   `json:"firstUse"`
+	OnFailure         string   `json:"onFailure"`
+	PublicKeys        []string `json:"publicKeys,omitempty"`
+	CertificateChains []string `json:"certificateChains,omitempty"`
+	// TimestampCertificateChains are files of timestamp authorities.
+	TimestampCertificateChains []string       `json:"timestampCertificateChains,omitempty"`
+	Identities                 []IdentityJSON `json:"identities,omitempty"`
+	TrustedRoot                string         `json:"trustedRoot,omitempty"`
+	TrustConfig                string         `json:"trustConfig,omitempty"`
+	UseStaging                 bool           `json:"useStaging"`
 }
 
 // IdentityJSON is a Sigstore signer that a policy names.
@@ -173,7 +178,8 @@ func (l *TrustList) JSON() TrustListJSON {
 	out := TrustListJSON{SchemaVersion: SchemaVersion, URL: l.URL, KnownSigners: string(l.Store), Pins: []PinJSON{},
 		Policy: PolicyJSON{Mode: string(p.Mode), Require: p.Require, FirstUse: string(p.FirstUse), OnFailure: string(p.OnFailure),
 			PublicKeys: p.Trust.PublicKeys, CertificateChains: p.Trust.CertificateChain, Identities: identitiesJSON(p.Trust.Identities),
-			TrustedRoot: p.Trust.TrustedRoot, TrustConfig: p.Trust.TrustConfig, UseStaging: p.Trust.Staging}}
+			TimestampCertificateChains: p.Trust.TimestampChain,
+			TrustedRoot:                p.Trust.TrustedRoot, TrustConfig: p.Trust.TrustConfig, UseStaging: p.Trust.Staging}}
 	for _, pin := range l.Pins {
 		out.Pins = append(out.Pins, PinJSON{pin.URL, pin.Signature, pin.Method, pin.Identity, pin.Issuer})
 	}

@@ -2,9 +2,11 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"time"
 
@@ -18,6 +20,9 @@ import (
 // Chains are built as OpenSSL does by default, and with it the reference signer: a chain must end in a self-signed
 // certificate among the anchors. An intermediate among the anchors helps to build a chain, and is not trusted by itself.
 type Certificate struct {
+	// Timestamps are the authorities by whose word a certificate is held to the time when it was used; nil for none.
+	Timestamps *TimestampAuthorities
+
 	anchors []*x509.Certificate
 	roots   *x509.CertPool // the self-signed anchors
 	others  *x509.CertPool // the other anchors
@@ -57,10 +62,10 @@ func NewCertificate(anchorsPEM [][]byte) (*Certificate, error) {
 // Method returns [oms.MaterialCertificate].
 func (c *Certificate) Method() oms.Material { return oms.MaterialCertificate }
 
-// Verify checks that a certificate for signing, valid now and issued by way of a trusted root, signed the bundle's payload.
-// Certificates in the bundle are intermediates at most; its first one is the signer's. Timestamps are not supported for this
-// method, so a signature can not be verified any more once the certificate has expired.
-func (c *Certificate) Verify(_ context.Context, b *oms.Bundle) (*Signer, error) {
+// Verify checks that a certificate for signing, issued by way of a trusted root, signed the bundle's payload. All of the chain
+// has to be valid at the time that counts: the earliest that a believed timestamp of the signature tells, or else now.
+// Certificates in the bundle are intermediates at most; its first one is the signer's.
+func (c *Certificate) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err := checkMethod(c, b); err != nil {
 		return nil, err
 	}
@@ -73,8 +78,12 @@ func (c *Certificate) Verify(_ context.Context, b *oms.Bundle) (*Signer, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkChain(leaf, chain[1:]); err != nil {
+	at, doubt, err := c.Timestamps.earliest(ctx, b)
+	if err != nil {
 		return nil, err
+	}
+	if err := c.checkChain(leaf, chain[1:], cmp.Or(at, c.now())); err != nil {
+		return nil, timeless(err, at, doubt)
 	}
 	if err := CheckUsage(leaf); err != nil {
 		return nil, err
@@ -87,18 +96,30 @@ func (c *Certificate) Verify(_ context.Context, b *oms.Bundle) (*Signer, error) 
 		return nil, err
 	}
 	return &Signer{Method: c.Method().String(), Identity: subjectName(leaf), Issuer: leaf.Issuer.String(),
-		Fingerprint: Fingerprint(leaf), LogIndex: -1}, nil
+		Fingerprint: Fingerprint(leaf), Time: at, LogIndex: -1}, nil
 }
 
-// checkChain checks that leaf leads to a trusted root, everything on the way being valid now.
-func (c *Certificate) checkChain(leaf *x509.Certificate, bundled []*x509.Certificate) error {
-	now := c.now()
+// timeless adds to the error about a certificate that is not valid at a time how it was come by that time.
+func timeless(err error, at time.Time, doubt error) error {
+	switch {
+	case !errors.Is(err, ErrExpired):
+		return err
+	case !at.IsZero():
+		return refuse(ErrExpired, "%w, and the signature was timestamped on %s", err, at.UTC().Format(timeLayout))
+	case doubt != nil:
+		return refuse(ErrExpired, "%w, and %w", err, doubt)
+	}
+	return err
+}
+
+// checkChain checks that leaf leads to a trusted root, everything on the way being valid at a time.
+func (c *Certificate) checkChain(leaf *x509.Certificate, bundled []*x509.Certificate, at time.Time) error {
 	intermediates := c.others.Clone()
 	for _, b := range bundled {
 		intermediates.AddCert(b)
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{
-		Roots: c.roots, Intermediates: intermediates, CurrentTime: now,
+		Roots: c.roots, Intermediates: intermediates, CurrentTime: at,
 		// CheckUsage has the format's rule, which differs from Go's: any chain will do here.
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
@@ -110,7 +131,7 @@ func (c *Certificate) checkChain(leaf *x509.Certificate, bundled []*x509.Certifi
 		return refuse(ErrUntrusted, "certificate %s is not trusted: %s", Subject(leaf), broken)
 	}
 	for _, cert := range path {
-		if err := CheckValidity(cert, now); err != nil {
+		if err := CheckValidity(cert, at); err != nil {
 			return err
 		}
 	}

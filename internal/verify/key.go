@@ -15,6 +15,10 @@ const MaxPEMSize = 1 << 20
 
 // Key accepts signatures that were made with one private key. Make it with NewKey.
 type Key struct {
+	// Timestamps are the authorities by whose word it is said when a signature was made; nil for none. A key does not expire,
+	// so nothing else follows from a timestamp.
+	Timestamps *TimestampAuthorities
+
 	public *ecdsa.PublicKey
 	id     string
 }
@@ -33,7 +37,7 @@ func NewKey(publicPEM []byte) (*Key, error) {
 func (k *Key) Method() oms.Material { return oms.MaterialKey }
 
 // Verify checks that the private key that belongs to k signed the bundle's payload.
-func (k *Key) Verify(_ context.Context, b *oms.Bundle) (*Signer, error) {
+func (k *Key) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err := checkMethod(k, b); err != nil {
 		return nil, err
 	}
@@ -47,7 +51,11 @@ func (k *Key) Verify(_ context.Context, b *oms.Bundle) (*Signer, error) {
 	if err := checkPayloadType(b); err != nil {
 		return nil, err
 	}
-	return &Signer{Method: k.Method().String(), Identity: k.id, Fingerprint: k.id, LogIndex: -1}, nil
+	at, _, err := k.Timestamps.earliest(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{Method: k.Method().String(), Identity: k.id, Fingerprint: k.id, Time: at, LogIndex: -1}, nil
 }
 
 // checkName refuses a bundle that names another key. What the bundle says can not make k's signature out of another's, so

@@ -32,9 +32,9 @@ type Signer struct {
 func (s *Signer) String() string {
 	switch s.Method {
 	case oms.MaterialKey.String():
-		return "key " + plain.Name(s.Identity)
+		return "key " + plain.Name(s.Identity) + s.timestamped()
 	case oms.MaterialCertificate.String():
-		return fmt.Sprintf("certificate %s, issued by %s, fingerprint %s", plain.Name(s.Identity), plain.Name(s.Issuer), s.Fingerprint)
+		return fmt.Sprintf("certificate %s, issued by %s, fingerprint %s", plain.Name(s.Identity), plain.Name(s.Issuer), s.Fingerprint) + s.timestamped()
 	}
 	text := fmt.Sprintf("%s (%s)", plain.Name(s.Identity), plain.Name(s.Issuer))
 	if !s.Time.IsZero() {
@@ -44,4 +44,12 @@ func (s *Signer) String() string {
 		text += fmt.Sprintf(", index %d", s.LogIndex)
 	}
 	return text
+}
+
+// timestamped says when a signature without a log was there, if that is known.
+func (s *Signer) timestamped() string {
+	if s.Time.IsZero() {
+		return ""
+	}
+	return s.Time.UTC().Format(", timestamped 2006-01-02 15:04 UTC")
 }

@@ -27,6 +27,8 @@ var (
 	ErrUntrusted = errors.New("untrusted signer")
 	// ErrExpired: a certificate was not valid at the time that counts.
 	ErrExpired = errors.New("certificate not valid")
+	// ErrTimestamp: beside ErrExpired, there is a timestamp, and it is not believed.
+	ErrTimestamp = errors.New("timestamp not believed")
 	// ErrIdentity: made by somebody else, whom the Sigstore instance did identify.
 	ErrIdentity = errors.New("another identity")
 	// ErrLog: no trusted log or timestamp proves when the signature was made.

@@ -162,6 +162,9 @@ func signatureError(ctx context.Context, err error) error {
 	case ctx.Err() != nil, errors.Is(err, verify.ErrUnavailable):
 		return ui.Trouble(sigstore.Hint(err), "verifying the signature: %w", err)
 	}
+	if errors.Is(err, verify.ErrTimestamp) {
+		return ui.Failed(ui.TimestampHowTo(), "%w", err)
+	}
 	return ui.Failed("", "%w", err)
 }
 
