@@ -17,7 +17,7 @@ import (
 type HistoryOptions struct {
 	// Range is a revision or a range of them, as git log takes it; "" is HEAD.
 	Range string
-	// All visits the commits of every ref and of HEAD, in place of a range.
+	// All visits the commits of every ref and of HEAD, in place of a range, and those too of which a merge has taken nothing.
 	All bool
 	// Under is a path relative to the top of the repository: what counts is a change at it or under it, or beside
 	// it with Suffix. "" is everywhere.
@@ -66,7 +66,7 @@ func (r *Repository) VisitHistory(ctx context.Context, o HistoryOptions, fn func
 	defer d.close()
 	args := []string{"rev-list", "--timestamp", "--end-of-options", o.Range, "--"}
 	if o.All {
-		args = []string{"rev-list", "--timestamp", "--all", "--"}
+		args = []string{"rev-list", "--timestamp", "--full-history", "--all", "--"}
 	}
 	args = append(args, o.pathspecs()...)
 	err = g.stream(ctx, nil, func(out *bufio.Reader) error {

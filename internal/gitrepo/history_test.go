@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -97,6 +98,51 @@ func TestHistory(t *testing.T) {
 				t.Errorf("%s in %s:\n got %q\nwant %q", tt.name, dir, got, tt.want)
 			}
 		}
+	}
+}
+
+// TestAllHistory holds that nothing is overlooked that a ref leads to.
+func TestAllHistory(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("all", map[string]string{"weights": "1"})
+	r, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Shallow() {
+		t.Error("a repository that was made here is shallow")
+	}
+	commit := func(branch, name string) {
+		s.Git(dir, "checkout", "-q", "-B", branch, "main")
+		s.Write(dir, name, branch)
+		s.CommitAll(dir, branch)
+	}
+	commit("unmerged", "a.sig")
+	commit("tagged", "model.sig")
+	s.Git(dir, "tag", "-m", "v1", "v1")
+	commit("dropped", "model.sig")
+	s.Git(dir, "checkout", "-q", "main")
+	s.Git(dir, "branch", "-D", "tagged")
+	s.Git(dir, "merge", "-q", "-s", "ours", "-m", "Take nothing", "dropped")
+	s.Git(dir, "branch", "-D", "dropped")
+	commit("detached", "model.sig")
+	s.Git(dir, "checkout", "-q", "--detach")
+	s.Git(dir, "branch", "-D", "detached")
+
+	want := []string{`detached: "model.sig" new`, `dropped: "model.sig" new`, `tagged: "model.sig" new`, `unmerged: "a.sig" new`}
+	got := visits(t, s, dir, HistoryOptions{All: true, Suffix: ".sig"})
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf(" got %q\nwant %q", got, want)
+	}
+	empty := s.Path("empty")
+	s.Git(s.Dir, "init", "-q", empty)
+	if got := visits(t, s, empty, HistoryOptions{All: true, Suffix: ".sig"}); len(got) > 0 {
+		t.Errorf("without commits: %q", got)
+	}
+	shallow := s.Path("shallow")
+	s.Git(s.Dir, "clone", "-q", "--depth", "1", "file://"+filepath.ToSlash(dir), shallow)
+	if r, err = Open(t.Context(), shallow); err != nil || !r.Shallow() {
+		t.Errorf("a shallow clone is not known for one (%v)", err)
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 var errNotThere = errors.New("not there")
 
 // ErrUnavailable is wrapped by errors about a log that does not answer, or not with what was asked for.
-var ErrUnavailable = errors.New("no answer from the log")
+var ErrUnavailable = errors.New("the log cannot be read")
 
 // Client asks logs over HTTP. Its zero value is ready to use.
 type Client struct {
@@ -99,10 +99,10 @@ func (c *Client) once(ctx context.Context, method, address, body string, limit i
 	defer response.Body.Close()
 	switch status := response.StatusCode; {
 	case status == http.StatusOK:
-	case status == http.StatusTooManyRequests, status >= 500:
-		return nil, retryAfter(response), fmt.Errorf("it answered %s", plain.Line(response.Status))
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusNotImplemented:
 		return nil, -1, fmt.Errorf("%w: it answered %s", errNotThere, plain.Line(response.Status))
+	case status == http.StatusTooManyRequests, status >= 500:
+		return nil, retryAfter(response), fmt.Errorf("it answered %s", plain.Line(response.Status))
 	default:
 		return nil, -1, fmt.Errorf("it answered %s", plain.Line(response.Status))
 	}

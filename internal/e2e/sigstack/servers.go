@@ -67,6 +67,13 @@ func start(ctx context.Context, dir, programs string, long bool) (*stack, error)
 	if err := s.serveIssuers(k); err != nil {
 		return nil, err
 	}
+	for url, name := range map[string]string{rekorURL: "rekor", otherRekorURL: "other"} {
+		// The folder and the port are those of server.
+		if err := s.serve(url, front(filepath.Join(dir, name), strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "0")+"3")); err != nil {
+			s.stop()
+			return nil, err
+		}
+	}
 	ctLog, err := s.launch(ctx, "trillian", &server{program: "trillian", args: []string{"-address", trillian}})
 	if err == nil {
 		err = s.configure(k, ctLog)
@@ -99,8 +106,8 @@ func (s *stack) server(name string) *server {
 		}, ct...), env: []string{"HTTPS_PROXY=" + proxyURL, "SSL_CERT_FILE=" + in(webAuthority)}}
 	}
 	rekor := func(port, key, storage string) *server {
-		return &server{program: "posix", ready: "http://" + host + ":" + port + "0/healthz", args: []string{"serve",
-			"--http-address", host, "--http-port", port + "0", "--grpc-address", host, "--grpc-port", port + "1", "--http-metrics-port", port + "2",
+		return &server{program: "posix", ready: "http://" + host + ":" + port + "3/healthz", args: []string{"serve",
+			"--http-address", host, "--http-port", port + "3", "--grpc-address", host, "--grpc-port", port + "1", "--http-metrics-port", port + "2",
 			"--hostname", host, "--storage-dir", in(storage), "--signer-filepath", in(key), "--checkpoint-interval", "200ms", "--batch-max-age", "50ms",
 		}}
 	}

@@ -3,6 +3,7 @@
 package monitortest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -39,10 +40,11 @@ type Log struct {
 	Server *httptest.Server
 
 	authority *ca.VirtualSigstore
-	key       *ecdsa.PrivateKey
-	id        [32]byte
 
 	mu sync.Mutex
+	// keys are those that the log has signed with, the newest last, and listed how many of the newest its trusted root lists.
+	keys   []key
+	listed int
 	// trees are those that the log is made of; a log of tiles has one.
 	trees []*Tree
 	// hook, where it is not nil, may answer a request in the log's place.
@@ -53,10 +55,30 @@ type Log struct {
 // Tree is one of a log's trees.
 type Tree struct {
 	Name   string
+	key    key
 	bodies [][]byte
 	hashes []tlog.Hash
 	// shown is how much of the tree the log admits to; all of it if negative.
 	shown int64
+}
+
+// key is one that a log signs with.
+type key struct {
+	*ecdsa.PrivateKey
+	id [32]byte // the hash of its public half
+}
+
+func newKey(t testing.TB) key {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key{private, sha256.Sum256(spki)}
 }
 
 // New starts a log without entries.
@@ -67,27 +89,45 @@ func New(t testing.TB) *Log {
 	if l.authority, err = ca.NewVirtualSigstore(); err != nil {
 		t.Fatal(err)
 	}
-	if l.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		t.Fatal(err)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(l.key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.id = sha256.Sum256(spki)
-	l.trees = []*Tree{{Name: "1001", shown: -1}}
+	l.NewKey(t)
+	l.trees = []*Tree{{Name: "1001", key: l.keys[0], shown: -1}}
 	l.Server = httptest.NewServer(l)
 	t.Cleanup(l.Server.Close)
 	return l
 }
 
+// NewKey has the log sign the trees that begin from now on with a new key. Its time with the one before has ended a minute ago.
+func (l *Log) NewKey(t testing.TB) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keys, l.listed = append(l.keys, newKey(t)), l.listed+1
+}
+
+// List has the trusted root list only the newest keys, which may be none, from now on.
+func (l *Log) List(newest int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listed = newest
+}
+
 // TrustedRoot is the trusted root of the log's instance.
 func (l *Log) TrustedRoot(t testing.TB) *root.TrustedRoot {
 	t.Helper()
-	logs := map[string]*root.TransparencyLog{hex.EncodeToString(l.id[:]): {
-		BaseURL: l.Server.URL, ID: l.id[:], HashFunc: 5, PublicKey: l.key.Public(), SignatureHashFunc: 5,
-		ValidityPeriodStart: time.Now().Add(-time.Hour),
-	}}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	logs := map[string]*root.TransparencyLog{}
+	for i, k := range l.keys {
+		if i < len(l.keys)-l.listed {
+			continue
+		}
+		log := &root.TransparencyLog{BaseURL: l.Server.URL, ID: k.id[:], HashFunc: crypto.SHA256, PublicKey: k.Public(),
+			SignatureHashFunc: crypto.SHA256, ValidityPeriodStart: time.Now().Add(time.Duration(i)*time.Minute - time.Hour)}
+		if i < len(l.keys)-1 {
+			log.ValidityPeriodEnd = time.Now().Add(-time.Minute)
+		}
+		logs[hex.EncodeToString(k.id[:])] = log
+	}
 	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, l.authority.FulcioCertificateAuthorities(), nil, l.authority.TimestampingAuthorities(), logs)
 	if err != nil {
 		t.Fatal(err)
@@ -141,11 +181,11 @@ func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return out, nil
 }
 
-// Shard ends the tree and begins another one.
+// Shard ends the tree and begins another one, which is signed with the newest key.
 func (l *Log) Shard(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trees = append(l.trees, &Tree{Name: name, shown: -1})
+	l.trees = append(l.trees, &Tree{Name: name, key: l.keys[len(l.keys)-1], shown: -1})
 }
 
 // Rewrite puts another entry in the place of one in the last tree, as if it had always been there.
@@ -155,7 +195,7 @@ func (l *Log) Rewrite(index int, body []byte) {
 	last := l.trees[len(l.trees)-1]
 	bodies := append([][]byte(nil), last.bodies...)
 	bodies[index] = body
-	changed := &Tree{Name: last.Name, shown: last.shown}
+	changed := &Tree{Name: last.Name, key: last.key, shown: last.shown}
 	changed.add(bodies...)
 	l.trees[len(l.trees)-1] = changed
 }
@@ -235,11 +275,11 @@ func (l *Log) checkpoint(t *Tree) string {
 	root := t.root()
 	text := fmt.Sprintf("%s\n%d\n%s\n", origin, t.size(), base64.StdEncoding.EncodeToString(root[:]))
 	sum := sha256.Sum256([]byte(text))
-	sig, err := ecdsa.SignASN1(rand.Reader, l.key, sum[:])
+	sig, err := ecdsa.SignASN1(rand.Reader, t.key.PrivateKey, sum[:])
 	if err != nil {
 		panic(err)
 	}
-	return text + "\n— 127.0.0.1 " + base64.StdEncoding.EncodeToString(append(l.id[:4:4], sig...)) + "\n"
+	return text + "\n— 127.0.0.1 " + base64.StdEncoding.EncodeToString(append(t.key.id[:4:4], sig...)) + "\n"
 }
 
 // tile answers as C2SP's tlog-tiles has it.
@@ -398,8 +438,9 @@ func (l *Log) AddBundle(t testing.TB, raw []byte, identity, issuer string) []byt
 		t.Fatal(err)
 	}
 	body := Body("dsse 0.0.2", l.Certificate(t, identity, issuer), string(b.GetDsseEnvelope().GetPayload()))
+	id := l.trees[len(l.trees)-1].key.id
 	b.GetVerificationMaterial().TlogEntries = []*protorekor.TransparencyLogEntry{{
-		LogIndex: l.Add(body), LogId: &protocommon.LogId{KeyId: l.id[:]},
+		LogIndex: l.Add(body), LogId: &protocommon.LogId{KeyId: id[:]},
 		KindVersion: &protorekor.KindVersion{Kind: "dsse", Version: "0.0.2"}, CanonicalizedBody: body,
 	}}
 	out, err := protojson.Marshal(&b)
