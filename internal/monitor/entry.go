@@ -35,7 +35,8 @@ type Entry struct {
 	Identity, Issuer string
 	// Time is when the certificate was issued, a moment before it signed: logs of Rekor v2 keep no time.
 	Time time.Time
-	// Digest is what was signed, as "sha256:<hex>": the artifact, or for dsse and intoto the statement (the envelope's payload).
+	// Digest is what was signed, as "sha256:<hex>": for dsse and intoto the statement (the envelope's payload), for hashedrekord
+	// all that the signature is made over. Rekor v2 logs envelopes as the latter.
 	Digest string
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sigstore/sigstore-go/pkg/root"
+
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/monitor"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -44,7 +46,13 @@ type Monitor struct {
 	instance sigstore.Options
 	// begun are the logs, by address, that were read by this process: [MonitorOptions.Since] is done with.
 	begun map[string]bool
+	// trusted is the instance's trusted root, and asked when it was.
+	trusted *root.TrustedRoot
+	asked   time.Time
 }
+
+// trustedFor is for how long a process that keeps going takes what an instance has said of itself for news.
+const trustedFor = time.Hour
 
 // NewMonitor checks whom and which logs to watch.
 func NewMonitor(ctx context.Context, o MonitorOptions) (*Monitor, error) {
@@ -66,15 +74,10 @@ func (m *Monitor) watches(ctx context.Context) ([]monitor.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	instance, err := sigstore.Open(m.instance)
-	if err != nil {
-		return nil, ui.Usage("", "%w", err)
+	if err := m.ask(ctx); err != nil {
+		return nil, err
 	}
-	trusted, err := instance.TrustedRoot(ctx)
-	if err != nil {
-		return nil, ui.Trouble("", "%w", err)
-	}
-	all, err := monitor.Logs(trusted, m.o.Log, time.Now())
+	all, err := monitor.Logs(m.trusted, m.o.Log, time.Now())
 	if err != nil {
 		return nil, ui.Usage("--log takes the address of a log that the trusted root lists", "%w", err)
 	}
@@ -87,7 +90,7 @@ func (m *Monitor) watches(ctx context.Context) ([]monitor.Options, error) {
 	}
 	var out []monitor.Options
 	for _, l := range logs {
-		w := monitor.Options{Log: l.Log, New: l.isNew, Trusted: trusted, Watched: watched, Folder: m.o.folder(l.Log),
+		w := monitor.Options{Log: l.Log, New: l.isNew, Trusted: m.trusted, Watched: watched, Folder: m.o.folder(l.Log),
 			Since: m.o.Since, Limit: m.o.Limit, Client: &monitor.Client{UserAgent: m.o.UserAgent}}
 		if m.begun[l.URL] {
 			w.Since = -1
@@ -95,6 +98,23 @@ func (m *Monitor) watches(ctx context.Context) ([]monitor.Options, error) {
 		out = append(out, w)
 	}
 	return out, nil
+}
+
+// ask has the instance say whom to trust.
+func (m *Monitor) ask(ctx context.Context) error {
+	if m.trusted != nil && time.Since(m.asked) < trustedFor {
+		return nil
+	}
+	instance, err := sigstore.Open(m.instance)
+	if err != nil {
+		return ui.Usage("", "%w", err)
+	}
+	trusted, err := instance.TrustedRoot(ctx)
+	if err != nil {
+		return ui.Trouble("", "%w", err)
+	}
+	m.trusted, m.asked = trusted, time.Now()
+	return nil
 }
 
 // chosenLog is a log to watch. One that is new has begun after others of the instance were watched.

@@ -1,0 +1,93 @@
+package walk
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/monitor"
+)
+
+// Which logs are read, and which from their beginning, as an instance's logs begin and end between two runs.
+func TestChooseLogs(t *testing.T) {
+	now := time.Now()
+	const before, after = -time.Hour, time.Hour // of the first run
+	log := func(name string, begun time.Duration, ended bool) monitor.Log {
+		return monitor.Log{URL: "https://" + name + ".example.com", Begun: now.Add(begun), Ended: ended}
+	}
+	const reading, finished, damaged = `"finished":false`, `"finished":true`, `"finished":7`
+	a, ended := log("a", before, false), log("ended", before, true)
+	tests := []struct {
+		name string
+		all  []monitor.Log
+		kept map[string]string // what was kept of them, by name
+		o    MonitorOptions
+		want string
+	}{
+		{"the first run", []monitor.Log{a, ended}, nil, MonitorOptions{Since: -1}, "a"},
+		{"the first run, of everything", []monitor.Log{a, ended}, nil, MonitorOptions{}, "a ended"},
+		{"by name", []monitor.Log{ended}, nil, MonitorOptions{Log: ended.URL, Since: -1}, "ended"},
+		{"none", []monitor.Log{ended}, nil, MonitorOptions{Since: -1}, ""},
+		{"it has ended since", []monitor.Log{a, ended}, map[string]string{"a": reading, "ended": reading}, MonitorOptions{Since: -1}, "a ended"},
+		{"it was read to its end", []monitor.Log{a, ended}, map[string]string{"a": reading, "ended": finished}, MonitorOptions{Since: -1}, "a"},
+		{"and by name", []monitor.Log{ended}, map[string]string{"ended": finished}, MonitorOptions{Log: ended.URL, Since: -1}, "ended"},
+		{"another has begun", []monitor.Log{a, log("b", after, false)}, map[string]string{"a": reading}, MonitorOptions{Since: -1}, "a b:new"},
+		{"another was there already", []monitor.Log{a, log("b", before, false)}, map[string]string{"a": reading}, MonitorOptions{Since: -1}, "a b"},
+		{"it was watched since", []monitor.Log{a, log("b", after, false)}, map[string]string{"a": reading, "b": reading}, MonitorOptions{Since: -1}, "a b"},
+		{"what was kept is damaged", []monitor.Log{a, ended}, map[string]string{"a": reading, "ended": damaged}, MonitorOptions{Since: -1}, "a ended"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.o.Folder = t.TempDir()
+			for _, l := range tt.all {
+				name, _, _ := strings.Cut(strings.TrimPrefix(l.URL, "https://"), ".")
+				if tt.kept[name] == "" {
+					continue
+				}
+				state := fmt.Sprintf(`{"version":1,"log":%q,"begun":%q,%s,"next":1,"trees":[{"offset":0,"checkpoint":"x"}]}`,
+					l.URL, now.Format(time.RFC3339Nano), tt.kept[name])
+				if err := os.MkdirAll(tt.o.folder(l), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(tt.o.folder(l), "state.json"), []byte(state), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			chosen, err := tt.o.choose(tt.all)
+			if (err != nil) != (tt.want == "") {
+				t.Fatalf("error %v", err)
+			}
+			var got []string
+			for _, l := range chosen {
+				name, _, _ := strings.Cut(l.String(), ".")
+				if l.isNew {
+					name += ":new"
+				}
+				got = append(got, name)
+			}
+			if !slices.Equal(got, strings.Fields(tt.want)) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Every log and every repository has a folder of its own, whatever the log's address is.
+func TestMonitorFolder(t *testing.T) {
+	seen := map[string]string{}
+	for _, u := range []string{"https://log.example.com", "http://log.example.com", "https://LOG.example.com", "https://log.example.com/../x",
+		"https://log.example.com:443", `https://log.example.com/a\b`, "https://log.example.com/a/b"} {
+		folder := MonitorOptions{Folder: "/state"}.folder(monitor.Log{URL: u})
+		if seen[folder] != "" {
+			t.Errorf("%s and %s have one folder", u, seen[folder])
+		}
+		seen[folder] = u
+		if rest, ok := strings.CutPrefix(filepath.ToSlash(folder), "/state/anywhere/"); !ok || strings.ContainsAny(rest, `/\:`) {
+			t.Errorf("%s: %s", u, folder)
+		}
+	}
+}
