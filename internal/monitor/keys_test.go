@@ -72,6 +72,14 @@ func TestKeysChange(t *testing.T) {
 		}
 		w.o.Since = unproven.Next
 		w.want(t, 4)
+		// What the log says of that size, it may not change.
+		before := w.log.Resize(0, 3)
+		w.o.Since = -1
+		var bad *monitor.Misbehaviour
+		if _, _, err := w.run(t); !errors.As(err, &bad) || !strings.Contains(err.Error(), "began at index 4, and begins at 3 now") {
+			t.Errorf("with another size: error %v", err)
+		}
+		w.log.Resize(0, before)
 		// ... and nothing changes when the key is listed after all.
 		w.log.List(2)
 		w.relist(t)
@@ -139,5 +147,8 @@ func TestNew(t *testing.T) {
 		w.o.New = true
 		w.want(t, 0)
 		w.want(t)
+		if kept, err := monitor.Before(w.o.Folder, w.o.Log); err != nil || kept.Finished {
+			t.Errorf("kept %+v, error %v", kept, err)
+		}
 	})
 }

@@ -2,8 +2,10 @@ package monitor_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -194,6 +196,101 @@ func TestMisbehaviour(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnotherTree holds that an entry which is in a tree, but not in the one that was signed, is not believed.
+func TestAnotherTree(t *testing.T) {
+	for _, more := range []int{0, 7} {
+		both(t, func(t *testing.T, w *watch) {
+			w.want(t)
+			w.fill(t, 5)
+			other := monitortest.New(t)
+			other.V1 = w.log.V1
+			other.Add(w.body(t, "alice", 1))
+			for i := range 4 + more {
+				other.Add(w.body(t, "", i))
+			}
+			w.log.Hook(func(rw http.ResponseWriter, r *http.Request) bool {
+				swap := strings.Contains(r.URL.Path, "entries")
+				if swap {
+					other.ServeHTTP(rw, r)
+				}
+				return swap
+			})
+			found, _, err := w.run(t)
+			var bad *monitor.Misbehaviour
+			if len(found) > 0 || !errors.As(err, &bad) && (more == 0 || !errors.Is(err, monitor.ErrUnavailable)) {
+				t.Errorf("found %v, error %v", found, err)
+			}
+		})
+	}
+}
+
+// TestTooFew holds that entries which are signed to be there, and are not given, are not passed over.
+func TestTooFew(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		w.fill(t, 5)
+		w.log.Hook(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, "entries") {
+				return false
+			}
+			answer := "[]"
+			if !w.log.V1 {
+				answer = "\x00\x02{}\x00\x02{}"
+			}
+			if _, err := io.WriteString(rw, answer); err != nil {
+				t.Error(err)
+			}
+			return true
+		})
+		if _, _, err := w.run(t); err == nil {
+			t.Error("no error")
+		}
+		w.log.Hook(nil)
+		if r := w.want(t); r.From != 0 || r.To != 5 {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// TestAnotherName holds that what the log's key has signed for another log, or for another tree, is not taken for this one's.
+func TestAnotherName(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		w.log.Origin = "rekor.example.com - 1002"
+		w.o.Folder = t.TempDir()
+		if _, _, err := w.run(t); !errors.Is(err, monitor.ErrUnavailable) || !strings.Contains(err.Error(), "its checkpoint is that of") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// TestReportedIsKept holds that a run which is killed has not reported what the next one will report again, but for the last part.
+func TestReportedIsKept(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		w.log.Add(w.body(t, "alice", 1))
+		w.fill(t, 1700)
+		w.log.Add(w.body(t, "alice", 2))
+		_, err := monitor.Run(t.Context(), w.o, func(e monitor.Entry) error {
+			if e.Index == 0 {
+				return nil
+			}
+			raw, err := os.ReadFile(stateFile(t, w.o.Folder))
+			var state struct{ Reported []int64 }
+			if err == nil {
+				err = json.Unmarshal(raw, &state)
+			}
+			if err != nil || !slices.Equal(state.Reported, []int64{0}) {
+				t.Errorf("kept %v, error %v", state.Reported, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestSmallerForAMoment(t *testing.T) {

@@ -153,7 +153,6 @@ type rekor1Entry struct {
 	Verification struct {
 		InclusionProof struct {
 			Hashes   []string `json:"hashes"`
-			LogIndex int64    `json:"logIndex"` // in its tree
 			RootHash string   `json:"rootHash"`
 			TreeSize int64    `json:"treeSize"`
 		} `json:"inclusionProof"`
@@ -220,8 +219,8 @@ func (s *rekor1) included(ctx context.Context, t tree, index int64, e rekor1Entr
 		return nil, fmt.Errorf("%w: root hash: %w", ErrUnavailable, err)
 	}
 	size := given.TreeSize
-	if given.LogIndex != index || size <= index || size > maxTree {
-		return nil, fmt.Errorf("%w: its proof is for entry %d of a tree of %d, expected entry %d", errDiffers, given.LogIndex, size, index)
+	if size <= index || size > maxTree {
+		return nil, fmt.Errorf("%w: its proof is for a tree of %d entries, and it is the one at %d", errDiffers, size, index)
 	}
 	if err := tlog.CheckRecord(tlog.RecordProof(proof), size, root, index, tlog.RecordHash(body)); err != nil {
 		return nil, fmt.Errorf("%w: the log's proof that the entry is in the tree does not hold", errDiffers)

@@ -36,6 +36,8 @@ import (
 type Log struct {
 	// V1 has it served by Rekor's first API in place of tiles.
 	V1 bool
+	// Origin is what checkpoints call the log, if it is not empty, in place of what they should.
+	Origin string
 	// Server is where it is served.
 	Server *httptest.Server
 
@@ -214,6 +216,14 @@ func (l *Log) Show(n int64) {
 	l.trees[len(l.trees)-1].shown = n
 }
 
+// Resize has the log admit to the first n entries only of one of its trees, all if negative, and returns what it did before.
+func (l *Log) Resize(tree int, n int64) (before int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, l.trees[tree].shown = l.trees[tree].shown, n
+	return before
+}
+
 // Hook has requests go to fn first.
 func (l *Log) Hook(fn func(w http.ResponseWriter, r *http.Request) (answered bool)) {
 	l.mu.Lock()
@@ -271,6 +281,9 @@ func (l *Log) checkpoint(t *Tree) string {
 	origin := "127.0.0.1"
 	if l.V1 {
 		origin = "rekor.example.com - " + t.Name
+	}
+	if l.Origin != "" {
+		origin = l.Origin
 	}
 	root := t.root()
 	text := fmt.Sprintf("%s\n%d\n%s\n", origin, t.size(), base64.StdEncoding.EncodeToString(root[:]))
