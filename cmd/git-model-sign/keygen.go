@@ -73,7 +73,7 @@ func writePublic(ctx context.Context, key string, args []string, flags *pflag.Fl
 	if err := absent(args[0]); err != nil {
 		return err
 	}
-	signer, err := cli.OpenKey(ctx, key, t.Warn)
+	signer, err := cli.OpenKey(ctx, key, t)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
-	method := cli.SignMethod{Terminal: t, Warn: t.Warn}
+	method := cli.SignMethod{Terminal: t}
 	var content cli.Content
 	var place cli.Place
 	var hashing cli.Hashing

@@ -41,11 +41,11 @@ func nameInput(name string) string {
 }
 
 // OpenKey is the private key that --private-key names: in a file, on a token or with a key service. Passphrases and PINs are
-// asked for. Warnings go to warn, which may be nil.
-func OpenKey(ctx context.Context, name string, warn func(format string, args ...any)) (*sign.Key, error) {
+// asked for; what there is to say about that is said on t.
+func OpenKey(ctx context.Context, name string, t *ui.Terminal) (*sign.Key, error) {
 	switch {
 	case pkcs11.IsURI(name):
-		return tokenKey(ctx, name, warn)
+		return tokenKey(ctx, name, t)
 	case kms.IsURI(name):
 		return serviceKey(ctx, name)
 	}
@@ -63,8 +63,8 @@ func OpenKey(ctx context.Context, name string, warn func(format string, args ...
 }
 
 // tokenKey is the key on a token. The session lasts as long as this program: hashing comes between login and signature.
-func tokenKey(ctx context.Context, uri string, warn func(format string, args ...any)) (*sign.Key, error) {
-	session, err := openSession(ctx, uri, "private key", warn)
+func tokenKey(ctx context.Context, uri string, t *ui.Terminal) (*sign.Key, error) {
+	session, err := openSession(ctx, uri, "private key", t)
 	if err != nil {
 		return nil, err
 	}
@@ -81,13 +81,13 @@ func tokenKey(ctx context.Context, uri string, warn func(format string, args ...
 	return signer, nil
 }
 
-func openSession(ctx context.Context, uri, what string, warn func(format string, args ...any)) (*pkcs11.Session, error) {
+func openSession(ctx context.Context, uri, what string, t *ui.Terminal) (*pkcs11.Session, error) {
 	u, err := pkcs11.ParseURI(uri)
 	if err != nil {
 		return nil, tokenError(what, err)
 	}
-	if u.PINValue != "" && warn != nil {
-		warn("a PIN in pin-value can be seen in the list of processes and the shell's history: use pin-source=/FILE, MODELSIGN_PIN or the prompt")
+	if u.PINValue != "" {
+		t.Warn("a PIN in pin-value can be seen in the list of processes and the shell's history: use pin-source=/FILE, MODELSIGN_PIN or the prompt")
 	}
 	session, err := pkcs11.Open(ctx, u, pkcs11.Options{PIN: func(ctx context.Context, label string, last bool) ([]byte, error) {
 		prompt := fmt.Sprintf("PIN for token %s: ", ui.Quote(label))
@@ -95,7 +95,7 @@ func openSession(ctx context.Context, uri, what string, warn func(format string,
 			prompt = fmt.Sprintf("PIN for token %s (the last try: a wrong one locks it): ", ui.Quote(label))
 		}
 		return ui.PIN(ctx, prompt, last)
-	}})
+	}, Keypad: t.Keypad})
 	if err != nil {
 		return nil, tokenError(what, err)
 	}
@@ -163,7 +163,7 @@ func (m *SignMethod) leaf(ctx context.Context, key *sign.Key) ([]byte, error) {
 	if !pkcs11.IsURI(m.certificate) {
 		return readInput(m.certificate, "signing certificate")
 	}
-	session, err := openSession(ctx, m.certificate, "signing certificate", m.Warn)
+	session, err := openSession(ctx, m.certificate, "signing certificate", m.Terminal)
 	if err != nil {
 		return nil, err
 	}

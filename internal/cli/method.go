@@ -16,10 +16,8 @@ import (
 // SignMethod holds the options of how to sign. The method follows from them: a
 // private key, a private key with a certificate, or else Sigstore.
 type SignMethod struct {
-	// Terminal is where somebody is told what is needed to sign in, and whom the signature will name.
+	// Terminal is where somebody is told what is needed to sign in or to use a token, and whom the signature will name.
 	Terminal *ui.Terminal
-	// Warn tells of what is unwise and done all the same; it may be nil.
-	Warn func(format string, args ...any)
 
 	privateKey  string
 	certificate string
@@ -117,7 +115,7 @@ func firstChanged(flags *pflag.FlagSet, names []string) string {
 }
 
 func (m *SignMethod) keySigner(ctx context.Context) (sign.Signer, error) {
-	key, err := OpenKey(ctx, m.privateKey, m.Warn)
+	key, err := OpenKey(ctx, m.privateKey, m.Terminal)
 	if err != nil {
 		return nil, err
 	}

@@ -16,14 +16,19 @@ import (
 )
 
 // TestTokens runs the session in which keys lie on a security token. It has what sessions of TestScripts have, tokens in
-// software that PKCS #11 programs see, and $PIN and $TOKENMODULE.
+// software that PKCS #11 programs see by the module $TOKENMODULE, and $BADMODULE, the source in C of one that misbehaves.
 func TestTokens(t *testing.T) {
 	tokens := needs.SoftHSM(t)
 	if err := tokens.Init(t.Context(), "release"); err != nil {
 		t.Fatal(err)
 	}
+	bad, err := filepath.Abs(filepath.Join("..", "pkcs11", "testdata", "bad.c"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	runKeySession(t, "token", func(env *testscript.Env) {
 		env.Setenv("TOKENMODULE", tokens.Module)
+		env.Setenv("BADMODULE", bad)
 		addEnv(env, "SOFTHSM2_CONF="+tokens.Config)
 	})
 }

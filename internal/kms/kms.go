@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	strict "github.com/go-json-experiment/json"
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin"
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/common"
 
@@ -147,11 +148,14 @@ func (k *Key) ask(ctx context.Context, stdin []byte, args *common.MethodArgs) (*
 	cmd.Env = secretenv.Without(os.Environ())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = bytes.NewReader(stdin), &stdout, &stderr, time.Second
 	failed := cmd.Run()
+	if errors.Is(failed, exec.ErrWaitDelay) { // it is done, and left something running that has its output
+		failed = nil
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrService, Plugin(k.uri), cause)
 	}
 	answer := new(common.PluginResp)
-	err = json.Unmarshal(stdout.kept.Bytes(), answer)
+	err = strict.Unmarshal(stdout.kept.Bytes(), answer)
 	switch {
 	case err == nil && answer.ErrorMessage != "":
 		return nil, fmt.Errorf("%w: %s says: %s", ErrService, Plugin(k.uri), plain.Line(answer.ErrorMessage))

@@ -1,6 +1,7 @@
 package kms_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/common"
 
@@ -43,6 +46,17 @@ func TestMain(m *testing.M) {
 		answer = os.Getenv(signVariable)
 	}
 	text, status, _ := strings.Cut(answer, "|")
+	if rest, ok := strings.CutPrefix(text, "CHILD"); ok { // leaves a program behind that has its output
+		child := exec.Command("sleep", "30")
+		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		if err := child.Start(); err != nil {
+			os.Exit(9)
+		}
+		text = rest
+	}
+	if text == "HANG" {
+		time.Sleep(30 * time.Second)
+	}
 	fmt.Println(strings.ReplaceAll(text, "FLOOD", strings.Repeat(" ", 2<<20)))
 	if status != "" {
 		fmt.Fprintln(os.Stderr, status)
@@ -132,6 +146,8 @@ func TestBadAnswers(t *testing.T) {
 		"nothing":                  {"", "", "no JSON"},
 		"no JSON":                  {"hello", "", "no JSON"},
 		"too much":                 {"FLOOD" + good, "", "no JSON"},
+		"two answers":              {good + good, "", "no JSON"},
+		"a member twice":           {`{"publicKey":{},` + good[1:], `{"signMessage":{"signature":"AQI="}}`, "no JSON"},
 		"another method":           {`{"signMessage":{}}`, "", "answered no public key"},
 		"no PEM":                   {`{"publicKey":{"publicKeyPEM":"AQI="}}`, "", "no public key in PEM"},
 		"no key in PEM":            {`{"publicKey":{"publicKeyPEM":"LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0KQUFBQQotLS0tLUVORCBQVUJMSUMgS0VZLS0tLS0K"}}`, "", "not well formed"},
@@ -165,3 +181,31 @@ func TestNoPlugin(t *testing.T) {
 		t.Errorf("a plugin of the current folder is started: %v", err)
 	}
 }
+
+// What a plugin leaves running is not waited for; nor is a plugin itself, by somebody who has interrupted it.
+func TestPluginThatStays(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no program that sleeps")
+	}
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for public, want := range map[string]error{"CHILD" + answers(t, elliptic.P256()): nil, "HANG": errInterrupted, "CHILDHANG": errInterrupted} {
+		patience := 15 * time.Second
+		if want != nil {
+			patience = time.Second
+		}
+		plugin(t, public, "")
+		t.Setenv("PATH", os.Getenv("PATH")+string(filepath.ListSeparator)+filepath.Dir(sleep))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errInterrupted)
+		start := time.Now()
+		_, err := kms.Open(ctx, "test://key")
+		cancel()
+		if !errors.Is(err, want) || time.Since(start) > 15*time.Second {
+			t.Errorf("%.10s: %v after %s, want %v", public, err, time.Since(start), want)
+		}
+	}
+}
+
+var errInterrupted = errors.New("interrupted")

@@ -96,15 +96,15 @@ func TestHangingModules(t *testing.T) {
 	for _, behaviour := range []string{"hang", "fork", "hang-sign"} {
 		t.Setenv("BEHAVIOUR", behaviour)
 		o, _ := options(t, "module", softhsm.PIN)
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, errors.New("interrupted"))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("interrupted"))
 		start := time.Now()
 		_, err := use(ctx, u, o)
 		cancel()
 		if fmt.Sprint(err) != "interrupted" || time.Since(start) > 20*time.Second {
 			t.Errorf("%s: %v after %s", behaviour, err, time.Since(start))
 		}
-		o.Patience = time.Second
-		if _, err := use(t.Context(), u, o); !errors.Is(err, pkcs11.ErrFailed) || !strings.Contains(fmt.Sprint(err), "did not answer for 1s") {
+		o.Patience = 500 * time.Millisecond
+		if _, err := use(t.Context(), u, o); !errors.Is(err, pkcs11.ErrFailed) || !strings.Contains(fmt.Sprint(err), "did not answer for 500ms") {
 			t.Errorf("%s: %v, want that it did not answer", behaviour, err)
 		}
 	}

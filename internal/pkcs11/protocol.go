@@ -72,6 +72,9 @@ const (
 	KindLogin  Kind = "login"  // the object needs a login
 )
 
+// MaxChoices is how many tokens or objects are listed where none matches, or several do.
+const MaxChoices = 20
+
 // Failure is why a helper could not do what it was asked.
 type Failure struct {
 	Kind    Kind     `json:"kind"`

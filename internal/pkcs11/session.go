@@ -47,6 +47,8 @@ func (e *NoMatchError) Unwrap() error { return e.Err }
 type Options struct {
 	// PIN asks for the PIN of the token with this label, where the URI has none. last says that a wrong one would be the last.
 	PIN func(ctx context.Context, label string, last bool) ([]byte, error)
+	// Keypad is called before the token with this label asks for its PIN on a keypad of its own.
+	Keypad func(label string)
 	// Helper is the path of the helper program; by default it is looked for.
 	Helper string
 	// Patience is how long the module may take for one request; by default it is five minutes.
@@ -58,7 +60,7 @@ type Session struct {
 	uri    *URI
 	token  Token
 	helper *helper
-	pin    func(ctx context.Context, label string, last bool) ([]byte, error)
+	o      Options
 	tried  bool  // whether the PIN was
 	login  error // and how that went
 }
@@ -79,9 +81,9 @@ func Open(ctx context.Context, u *URI, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{uri: &resolved, helper: h, pin: o.PIN}
+	s := &Session{uri: &resolved, helper: h, o: o}
 	answer, err := s.ask(ctx, Request{Op: OpOpen, URI: &resolved})
-	if err == nil && answer.Token == nil {
+	if err == nil && (answer.Token == nil || len(answer.Token.Label) > maxLabel) {
 		err = fmt.Errorf("%w: it names no token", ErrFailed)
 	}
 	if err != nil {
@@ -91,6 +93,9 @@ func Open(ctx context.Context, u *URI, o Options) (*Session, error) {
 	s.token = *answer.Token
 	return s, nil
 }
+
+// maxLabel is longer than the label of any token, in bytes: PKCS #11 has room for 32, each of which may become three.
+const maxLabel = 96
 
 // Close logs out and ends the helper.
 func (s *Session) Close() { s.helper.close() }
@@ -128,7 +133,7 @@ func (s *Session) ask(ctx context.Context, r Request) (*Response, error) {
 
 func printable(choices []string) []string {
 	var out []string
-	for _, c := range choices {
+	for _, c := range choices[:min(len(choices), MaxChoices)] {
 		out = append(out, plain.Line(c))
 	}
 	return out
@@ -169,8 +174,8 @@ func (s *Session) publicHalf(ctx context.Context, private *Object) (*ecdsa.Publi
 	if len(half.Point) == 0 && half.KeyType == keyTypeEC {
 		var err error
 		if half, err = s.find(ctx, Public, private.ID); errors.Is(err, ErrObject) {
-			if public := s.certified(ctx, private.ID); public != nil {
-				return public, nil
+			if public, err := s.certified(ctx, private.ID); public != nil || err != nil {
+				return public, err
 			}
 		}
 		if err != nil {
@@ -186,20 +191,23 @@ func (s *Session) publicHalf(ctx context.Context, private *Object) (*ecdsa.Publi
 
 // certified is the public key of the one certificate with an id, or nil. Whether it is the private key's as well, the first
 // signature shows.
-func (s *Session) certified(ctx context.Context, id []byte) *ecdsa.PublicKey {
+func (s *Session) certified(ctx context.Context, id []byte) (*ecdsa.PublicKey, error) {
 	if len(id) == 0 {
-		return nil
+		return nil, nil
 	}
 	answer, err := s.ask(ctx, Request{Op: OpCertificates, URI: s.uri, ID: id})
-	if err != nil || len(answer.Certificates) != 1 {
-		return nil
+	if errors.Is(err, ErrObject) || err == nil && len(answer.Certificates) != 1 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	cert, err := x509.ParseCertificate(answer.Certificates[0])
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	public, _ := cert.PublicKey.(*ecdsa.PublicKey)
-	return public
+	return public, nil
 }
 
 // Certificates returns the certificates, in DER, that the URI names, without a login. There is at least one.
@@ -245,7 +253,11 @@ func (s *Session) enter(ctx context.Context) error {
 		return fmt.Errorf("%w: %s: too many wrong PINs were given", ErrLocked, s.Describe())
 	}
 	var pin []byte
-	if !s.token.Keypad {
+	if s.token.Keypad {
+		if s.o.Keypad != nil {
+			s.o.Keypad(s.token.Label)
+		}
+	} else {
 		var err error
 		if pin, err = s.findPIN(ctx); err != nil {
 			return err
@@ -269,10 +281,10 @@ func (s *Session) findPIN(ctx context.Context) ([]byte, error) {
 		return []byte(s.uri.PINValue), nil
 	case s.uri.PINSource != "":
 		return readPIN(s.uri.PINSource)
-	case s.pin == nil:
+	case s.o.PIN == nil:
 		return nil, fmt.Errorf("%w for %s: there is none", ErrPIN, s.Describe())
 	}
-	return s.pin(ctx, s.token.Label, s.token.FinalTry)
+	return s.o.PIN(ctx, s.token.Label, s.token.FinalTry)
 }
 
 // maxPIN is the longest PIN that is read from a file, in bytes.

@@ -242,12 +242,14 @@ func TestLastTry(t *testing.T) {
 		"no login needed": {&typed, `,"loginRequired":false`, pkcs11.ErrFailed, 0},
 	} {
 		o, asked := options(t, token(c.more), "1234")
+		announced := false
+		o.Keypad = func(label string) { announced = label == "release" }
 		s, err := pkcs11.Open(t.Context(), c.uri, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = s.PrivateKey(t.Context()); !errors.Is(err, c.want) || *asked != c.asked {
-			t.Errorf("%s: %v after %d questions, want %v after %d", name, err, *asked, c.want, c.asked)
+		if _, err = s.PrivateKey(t.Context()); !errors.Is(err, c.want) || *asked != c.asked || announced != (name == "on the token") {
+			t.Errorf("%s: %v after %d questions, want %v after %d; a keypad was announced: %t", name, err, *asked, c.want, c.asked, announced)
 		}
 		s.Close()
 	}
@@ -264,10 +266,12 @@ func TestHostileAnswers(t *testing.T) {
 		"{}":       "names no token",
 		"FLOOD":    "no sensible answer",
 		"null":     "names no token",
-		`{"token":{"label":"a"},"token":{"label":"b"}}`:                                 "no sensible answer",
-		`{"token":{"label":"a"},"colour":"red"}`:                                        "no sensible answer",
-		`{"Token":{"label":"a"}}`:                                                       "no sensible answer",
-		`{"token":{"label":"\xff"}}`:                                                    "no sensible answer",
+		`{"token":{"label":"a"},"token":{"label":"b"}}`:           "no sensible answer",
+		`{"token":{"label":"a"},"colour":"red"}`:                  "no sensible answer",
+		`{"Token":{"label":"a"}}`:                                 "no sensible answer",
+		`{"token":{"label":"\xff"}}`:                              "no sensible answer",
+		`{"token":{"label":"` + strings.Repeat("a", 1000) + `"}}`: "names no token",
+		`{"failure":{"kind":"token","message":"","choices":["a"` + strings.Repeat(`,"a"`, 1000) + `]}}`: "exactly one token",
 		`{"token":{"label":"a"}} {}`:                                                    "no sensible answer",
 		`{"failure":{"kind":"module","message":"a\u001b[31m\nb"}}`:                      `a\x1b[31m b`,
 		`{"failure":{"kind":"token","message":"none","choices":["\u001b[31mtoken=a"]}}`: "exactly one token",
@@ -278,8 +282,8 @@ func TestHostileAnswers(t *testing.T) {
 			t.Errorf("%.40q: %v, want %q", answer, err, want)
 		}
 		var none *pkcs11.NoMatchError
-		if errors.As(err, &none) && strings.Contains(none.Choices[0], "\x1b") {
-			t.Errorf("%.40q: a choice moves the cursor: %q", answer, none.Choices)
+		if errors.As(err, &none) && (strings.Contains(none.Choices[0], "\x1b") || len(none.Choices) > pkcs11.MaxChoices) {
+			t.Errorf("%.40q: %d choices, one of which may move the cursor: %q", answer, len(none.Choices), none.Choices)
 		}
 	}
 }
@@ -291,7 +295,8 @@ func TestModuleNotThere(t *testing.T) {
 		"pkcs11:?module-path=/nowhere/a.so":    "/nowhere/a.so",
 		"pkcs11:?module-path=" + t.TempDir():   "not a regular file",
 		"pkcs11:?module-name=no-such-module":   "libno-such-module",
-		"pkcs11:?module-path=" + sourceFile(t): "module",
+		"pkcs11:?module-path=" + sourceFile(t): "session_test.go",
+		"pkcs11:?module-path=" + foreign(t):    "for-another-machine.so",
 	} {
 		u, err := pkcs11.ParseURI(uri)
 		if err != nil {
@@ -300,6 +305,60 @@ func TestModuleNotThere(t *testing.T) {
 		if _, err := pkcs11.Open(t.Context(), u, o); !errors.Is(err, pkcs11.ErrModule) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", uri, err, want)
 		}
+	}
+}
+
+// foreign is a shared library for another kind of machine: what ELF says of that is changed.
+func foreign(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(needs.SoftHSM(t).Module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const machine = 18 // the place of e_machine
+	b[machine] ^= 0xff
+	name := filepath.Join(t.TempDir(), "for-another-machine.so")
+	if err := os.WriteFile(name, b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// The helper is found on PATH, but never in the current folder, and its absence is told.
+func TestHelperIsFound(t *testing.T) {
+	tokens := softHSM(t)
+	o, _ := options(t, "module", softhsm.PIN)
+	dir := t.TempDir()
+	if err := os.Symlink(o.Helper, filepath.Join(dir, pkcs11.HelperName)); err != nil {
+		t.Fatal(err)
+	}
+	o.Helper = ""
+	t.Chdir(dir)
+	for path, want := range map[string]error{dir: nil, ".": pkcs11.ErrHelper, "": pkcs11.ErrHelper, ".:" + dir: pkcs11.ErrHelper, "../" + filepath.Base(dir): pkcs11.ErrHelper} {
+		t.Setenv("PATH", path)
+		if _, err := open(t, tokens, "pkcs11:token=release", o); !errors.Is(err, want) {
+			t.Errorf("PATH=%s: %v, want %v", path, err, want)
+		}
+	}
+}
+
+// Where the public half is looked for in several places, a module that crashes there is not taken for one that lacks it.
+func TestCrashWhileLookingFurther(t *testing.T) {
+	u, err := pkcs11.ParseURI("pkcs11:?module-path=" + os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, _ := options(t, `{"token":{"label":"release"}}
+{"object":{"keyType":3,"id":"AQ=="}}
+{"failure":{"kind":"object","message":"none"}}
+nonsense`, "")
+	s, err := pkcs11.Open(t.Context(), u, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.PrivateKey(t.Context()); !errors.Is(err, pkcs11.ErrFailed) {
+		t.Errorf("%v, want that the module failed", err)
 	}
 }
 

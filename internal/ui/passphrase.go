@@ -51,6 +51,11 @@ func PIN(ctx context.Context, prompt string, last bool) ([]byte, error) {
 	return answers[0], nil
 }
 
+// Keypad says that a token asks for its PIN itself. It waits for that, so --quiet does not leave it out.
+func (t *Terminal) Keypad(label string) {
+	t.line(t.Err, "token %s asks for its PIN on its own keypad", Quote(label))
+}
+
 // NewPassphrase is Passphrase for a passphrase that is made up now, and asks for
 // it twice.
 func NewPassphrase(ctx context.Context, prompt string) ([]byte, error) {

@@ -216,16 +216,11 @@ func (s *server) token(u *pkcs11.URI) (*slot, error) {
 			found = append(found, &slots[i])
 		}
 	}
-	for _, f := range found {
+	for _, f := range found[:min(len(found), pkcs11.MaxChoices)] {
 		choices = append(choices, f.String())
 	}
-	return nil, &pkcs11.Failure{Kind: pkcs11.KindToken, Message: message, Choices: limited(choices)}
+	return nil, &pkcs11.Failure{Kind: pkcs11.KindToken, Message: message, Choices: choices}
 }
-
-// maxChoices is how many tokens or objects are listed where none matches, or several do.
-const maxChoices = 20
-
-func limited(choices []string) []string { return choices[:min(len(choices), maxChoices)] }
 
 // Kinds of users in C_Login.
 const (
@@ -308,7 +303,7 @@ func (s *server) noObject(class pkcs11.Class, objects []ulong) error {
 		objects, _ = s.objects(class, "", nil)
 	}
 	var choices []string
-	for _, o := range objects[:min(len(objects), maxChoices)] {
+	for _, o := range objects[:min(len(objects), pkcs11.MaxChoices)] {
 		values, err := s.library.attributes(s.session, o, ckaLabel, ckaID)
 		if err != nil {
 			continue
@@ -323,7 +318,7 @@ func (s *server) certificates(r *pkcs11.Request) (*pkcs11.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(objects) == 0 || len(objects) > maxChoices {
+	if len(objects) == 0 || len(objects) > pkcs11.MaxChoices {
 		return nil, s.noObject(pkcs11.Certificate, objects)
 	}
 	answer := new(pkcs11.Response)
