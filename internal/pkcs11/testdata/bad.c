@@ -40,9 +40,11 @@ static ulong initialize(void *args)
 		_exit(0);
 	if (behaviour("hang"))
 		hang();
-	if (behaviour("fork")) { /* what it started keeps every pipe open */
-		if (fork() == 0)
-			alarm(30);
+	if (behaviour("fork")) { /* what it started keeps every pipe open, for a while */
+		if (fork() == 0) {
+			sleep(20);
+			_exit(0);
+		}
 		hang();
 	}
 	if (behaviour("read-input") && fgets(line, sizeof line, stdin))
