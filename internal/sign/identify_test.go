@@ -37,8 +37,8 @@ func TestIdentify(t *testing.T) {
 		s.connect = func(context.Context) (*services, error) {
 			note("connect")
 			return &services{
-				authority: endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
-				logs:      []transparencyLog{{endpoint[sign.Transparency]{"Rekor", "https://rekor.test", v}, 1}},
+				authority: endpoint[sign.CertificateProvider]{name: "Fulcio", url: "https://fulcio.test", client: v},
+				logs:      []transparencyLog{{endpoint[sign.Transparency]{name: "Rekor", url: "https://rekor.test", client: v}, 1}},
 			}, nil
 		}
 		return s

@@ -42,9 +42,9 @@ func (s *Sigstore) at(v *verifytest.Signer) *Sigstore {
 	s.newKey = func() (sign.Keypair, error) { return v, nil }
 	s.connect = func(context.Context) (*services, error) {
 		return &services{
-			authority:  endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
-			timestamps: []endpoint[timestamper]{{"timestamp authority", "https://tsa.test", v}},
-			logs:       []transparencyLog{{endpoint[sign.Transparency]{"Rekor", "https://rekor.test", v}, 1}},
+			authority:  endpoint[sign.CertificateProvider]{name: "Fulcio", url: "https://fulcio.test", client: v},
+			timestamps: []endpoint[timestamper]{{name: "timestamp authority", url: "https://tsa.test", client: v}},
+			logs:       []transparencyLog{{endpoint[sign.Transparency]{name: "Rekor", url: "https://rekor.test", client: v}, 1}},
 		}, nil
 	}
 	return s
@@ -182,9 +182,9 @@ func TestSigstoreFails(t *testing.T) {
 			s := newSigstore(t, SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false), Token: given(secret)}).at(v.Signer)
 			s.connect = func(context.Context) (*services, error) {
 				return &services{
-					authority:  endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
-					timestamps: []endpoint[timestamper]{{"timestamp authority", "https://tsa.test", v}},
-					logs:       []transparencyLog{{endpoint[sign.Transparency]{"Rekor", "https://rekor.test", v}, 1}},
+					authority:  endpoint[sign.CertificateProvider]{name: "Fulcio", url: "https://fulcio.test", client: v},
+					timestamps: []endpoint[timestamper]{{name: "timestamp authority", url: "https://tsa.test", client: v}},
+					logs:       []transparencyLog{{endpoint[sign.Transparency]{name: "Rekor", url: "https://rekor.test", client: v}, 1}},
 				}, nil
 			}
 			bundle, err := s.Sign(t.Context(), statement(t))
@@ -207,19 +207,12 @@ func TestSigstoreFails(t *testing.T) {
 	}
 }
 
-// clientError is how the client of Rekor v1 says that it got an answer of 4xx.
-type clientError struct{ error }
-
-func (clientError) IsClientError() bool { return true }
-
 // TestLogFails says what became of an entry when a log fails.
 func TestLogFails(t *testing.T) {
 	lost := &url.Error{Op: "Post", URL: "https://rekor.test", Err: io.ErrUnexpectedEOF}
 	unreachable := &url.Error{Op: "Post", URL: "https://rekor.test", Err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}}
 	unheard := &url.Error{Op: "Post", URL: "https://rekor.test", Err: &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}}
-	answered := func(status string) error {
-		return fmt.Errorf("adding rekor v2 entry: unexpected response: %s {}", status)
-	}
+	answered := func(status int) error { return &url.Error{Op: "Post", Err: &sigstore.StatusError{Code: status}} }
 	for name, c := range map[string]struct {
 		err              error
 		version          uint32
@@ -229,13 +222,13 @@ func TestLogFails(t *testing.T) {
 		"answer lost":              {lost, 2, 1, true, false},
 		"reset":                    {unheard, 2, 1, true, false},
 		"unreachable":              {unreachable, 2, 1, false, false},
-		"refused by v1":            {clientError{errors.New("bad")}, 1, 1, false, false},
-		"refused by v2":            {answered("400"), 2, 1, false, false},
-		"conflict at v2":           {answered("409"), 2, 1, true, false},
-		"v2 broke":                 {answered("500"), 2, 1, true, false},
+		"refused by v1":            {&sigstore.StatusError{Code: 400}, 1, 1, false, false},
+		"refused by v2":            {answered(400), 2, 1, false, false},
+		"conflict at v2":           {answered(409), 2, 1, true, false},
+		"v2 broke":                 {answered(500), 2, 1, true, false},
 		"large, lost by v1":        {lost, 1, 1 << 20, true, true},
-		"large, refused by v1":     {clientError{errors.New("bad")}, 1, 1 << 20, false, true},
-		"too large for v1":         {errors.New(`status 500: {"message":"http: request body too large"}`), 1, 1 << 20, false, true},
+		"large, refused by v1":     {&sigstore.StatusError{Code: 400}, 1, 1 << 20, false, true},
+		"too large for v1":         {&sigstore.StatusError{Code: 500, Body: "http: request body too large"}, 1, 1 << 20, false, true},
 		"large, v1 is unreachable": {unreachable, 1, 1 << 20, false, false},
 		"large, lost by v2":        {lost, 2, 1 << 20, true, false},
 	} {
@@ -259,12 +252,12 @@ func TestSecondLogFails(t *testing.T) {
 	v := &changed{Signer: instance.Signer(t, alice, issuer)}
 	s := newSigstore(t, SigstoreOptions{TrustedRoot: instance.TrustedRoot(t, false)}).at(v.Signer)
 	s.connect = func(context.Context) (*services, error) {
-		second := &changed{log: func(*protobundle.Bundle) error { return clientError{errors.New("bad")} }}
+		second := &changed{log: func(*protobundle.Bundle) error { return &sigstore.StatusError{Code: 400} }}
 		return &services{
-			authority: endpoint[sign.CertificateProvider]{"Fulcio", "https://fulcio.test", v},
+			authority: endpoint[sign.CertificateProvider]{name: "Fulcio", url: "https://fulcio.test", client: v},
 			logs: []transparencyLog{
-				{endpoint[sign.Transparency]{"Rekor", "https://rekor.test", v}, 1},
-				{endpoint[sign.Transparency]{"Rekor", "https://second.test", second}, 1},
+				{endpoint[sign.Transparency]{name: "Rekor", url: "https://rekor.test", client: v}, 1},
+				{endpoint[sign.Transparency]{name: "Rekor", url: "https://second.test", client: second}, 1},
 			},
 		}, nil
 	}
@@ -335,6 +328,12 @@ func TestServices(t *testing.T) {
 		"no Fulcio": {nil, func(u string) string {
 			return `"rekorTlogUrls":[` + service(u, 1) + `],"rekorTlogConfig":{"selector":"ANY"}`
 		}, ErrConfig, "no certificate authority"},
+		"Fulcio in the clear": {nil, func(u string) string {
+			return `"caUrls":[` + service("http://fulcio.test", 1) + `],"rekorTlogUrls":[` + service(u, 1) + `],"rekorTlogConfig":{"selector":"ANY"}`
+		}, ErrConfig, `"http://fulcio.test", is not https`},
+		"moved": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, nil, ErrService, "307 Temporary Redirect"},
 		"no log": {nil, func(u string) string { return `"caUrls":[` + service(u, 1) + `]` }, ErrConfig, "no transparency log"},
 		"Rekor v2 without a timestamp authority": {nil, func(u string) string {
 			return `"caUrls":[` + service(u, 1) + `],"rekorTlogUrls":[` + service(u, 2) + `],"rekorTlogConfig":{"selector":"ANY"}`

@@ -6,25 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-
-	"github.com/git-model-sign/git-model-sign/internal/plain"
 )
 
 // maxAnswer is the largest answer of a service that is read, in bytes.
 const maxAnswer = 8 << 20
-
-// StatusError is an answer by which a service says that it can not serve now.
-type StatusError struct {
-	Status string // as "503 Service Unavailable"
-	Body   string // its beginning, as one printable line
-}
-
-func (e *StatusError) Error() string {
-	if e.Body == "" {
-		return "it answered " + plain.Line(e.Status)
-	}
-	return fmt.Sprintf("it answered %s: %s", plain.Line(e.Status), e.Body)
-}
 
 // Transport returns a transport for the HTTP clients of sigstore-go and go-tuf, which lack what it adds: requests end with
 // ctx, say userAgent, and their answers are bounded. An answer of 5xx or 429 becomes a *StatusError, since sigstore-go would
@@ -58,7 +43,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case len(body) > maxAnswer:
 		return nil, fmt.Errorf("its answer has more than %d bytes", maxAnswer)
 	case a.StatusCode >= 500 || a.StatusCode == http.StatusTooManyRequests:
-		return nil, &StatusError{Status: a.Status, Body: plain.Line(string(body))}
+		return nil, NewStatusError(a, body)
 	}
 	a.Body = io.NopCloser(bytes.NewReader(body))
 	return a, nil

@@ -334,6 +334,9 @@ func signHint(err error, size int) string {
 	if errors.Is(err, sign.ErrMaybeLogged) {
 		hint += "\n" + ui.MaybeLogged
 	}
+	if what := sign.Hint(err); what != "" {
+		hint = what + "\n" + hint
+	}
 	return hint
 }
 
