@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -14,6 +15,9 @@ const (
 	maxInterval = 60
 	deviceWait  = 15 * time.Minute
 )
+
+// typed is a code that somebody can type (RFC 8628, section 6.1), and that is nothing else: it is shown among our own words.
+var typed = regexp.MustCompile(`^[A-Za-z0-9-]{1,32}$`)
 
 // byDevice has somebody sign in with a browser elsewhere, at an address that is short enough to be typed (RFC 8628).
 func (f *flow) byDevice(ctx context.Context) (string, error) {
@@ -34,7 +38,7 @@ func (f *flow) byDevice(ctx context.Context) (string, error) {
 	if where == "" {
 		where = device.VerificationURI
 	}
-	if err := confidential(where); err != nil || device.DeviceCode == "" || device.UserCode == "" {
+	if err := confidential(where); err != nil || device.DeviceCode == "" || !typed.MatchString(device.UserCode) {
 		return "", f.failed(errors.Join(errors.New("its answer says not what to enter where"), err))
 	}
 	device.Interval = min(max(device.Interval, 1), maxInterval)

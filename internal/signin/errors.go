@@ -1,19 +1,19 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
-	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/git-model-sign/git-model-sign/internal/idtoken"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
+	"github.com/git-model-sign/git-model-sign/internal/sigstore"
+	"github.com/git-model-sign/git-model-sign/internal/wire"
 	"github.com/git-model-sign/git-model-sign/internal/workload"
 )
 
@@ -60,10 +60,11 @@ func Hint(err error) string {
 	return ""
 }
 
-// tolerated is how far two clocks may be apart before that is worth a word.
-const tolerated = 2 * time.Minute
-
-const again = "nothing was logged; sign again when you are ready to sign in"
+const (
+	again     = "nothing was logged; sign again when you are ready to sign in"
+	elsewhere = "--identity-token-file FILE signs with a token from elsewhere"
+	later     = "the issuer has trouble: sign again later"
+)
 
 // failed makes an Error of whatever went wrong, without what must not be repeated.
 func (f *flow) failed(err error) error {
@@ -72,30 +73,28 @@ func (f *flow) failed(err error) error {
 	}
 	e := &Error{Issuer: f.issuer, Err: err}
 	var refusal *oauth2.RetrieveError
+	var status *sigstore.StatusError
 	var request *url.Error
-	var network net.Error
 	var certificate x509.CertificateInvalidError
+	failure := wire.Explain(err)
 	switch {
 	case errors.As(err, &refusal):
 		e.Hint, e.Err = f.refused(refusal.ErrorCode, errors.New(describe(refusal)))
-	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
-		e.Hint = "set the clock of this machine if it is wrong"
-	case errors.As(err, &request), errors.As(err, &network):
-		if request != nil {
-			e.Err = request.Err // it repeats the URL
-		}
-		e.Hint = "is there a network, and does it need a proxy (HTTPS_PROXY)? --identity-token-file FILE signs with a token from elsewhere"
 	case errors.Is(err, ErrTimeout), errors.Is(err, ErrState):
 		e.Hint = again
-	default:
-		e.Hint = Hint(err)
+	case errors.As(err, &status):
+		e.Err, e.Hint = status, later
+	case failure != nil:
+		e.Err, e.Hint = failure, failure.Hint+"\n"+elsewhere
+	case errors.As(err, &request):
+		e.Err = request.Err // it repeats the URL
+	}
+	if e.Hint == "" {
+		e.Hint = cmp.Or(Hint(err), "is that an issuer that people sign in at, and does it work? Sign again later, or "+elsewhere)
 	}
 	timely := errors.Is(err, idtoken.ErrExpired) || errors.Is(err, idtoken.ErrNotYet) || errors.As(err, &certificate)
-	if skew := f.skew.Round(time.Minute); timely && skew.Abs() > tolerated {
-		e.Hint = fmt.Sprintf("set the clock of this machine: it is %s behind that of %s", skew, plain.Name(f.issuer))
-		if skew < 0 {
-			e.Hint = fmt.Sprintf("set the clock of this machine: it is %s ahead of that of %s", -skew, plain.Name(f.issuer))
-		}
+	if skew := f.clock.Hint(f.issuer); timely && skew != "" {
+		e.Hint = skew
 	}
 	e.Err = f.redact(e.Err)
 	return e
@@ -116,11 +115,12 @@ func (f *flow) refused(code string, err error) (hint string, _ error) {
 	return again, err
 }
 
+// describe says in one line what an answer of OAuth says.
 func describe(e *oauth2.RetrieveError) string {
 	text := e.ErrorCode
 	switch {
 	case text == "" && e.Response != nil:
-		return fmt.Sprintf("it answered %s: %s", plain.Line(e.Response.Status), plain.Line(string(e.Body)))
+		return sigstore.NewStatusError(e.Response, e.Body).Error()
 	case e.ErrorDescription != "":
 		text += ": " + e.ErrorDescription
 	}
@@ -139,18 +139,10 @@ func (r redacted) Unwrap() error { return r.error }
 // GoString keeps the text with the secret from %#v.
 func (r redacted) GoString() string { return r.text }
 
-// minSecret is how long a secret is at least, in bytes. What is shorter cannot be told from parts of words.
-const minSecret = 6
-
 // redact puts an error into one line and takes out of it what the issuer may have repeated.
 func (f *flow) redact(err error) error {
-	text := err.Error()
-	for _, secret := range f.secrets {
-		if len(secret) >= minSecret {
-			text = strings.NewReplacer(secret, "(secret)", url.QueryEscape(secret), "(secret)").Replace(text)
-		}
-	}
-	if text = plain.Line(text); text == err.Error() {
+	text := plain.Line(wire.Redact(err.Error(), f.secrets...))
+	if text == err.Error() {
 		return err
 	}
 	return redacted{err, text}

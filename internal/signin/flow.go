@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/plain"
 	"github.com/git-model-sign/git-model-sign/internal/sigstore"
+	"github.com/git-model-sign/git-model-sign/internal/wire"
 )
 
 const (
@@ -34,8 +36,9 @@ type flow struct {
 	provider *oidc.Provider
 	config   oauth2.Config
 	client   *http.Client
-	skew     time.Duration // by how much the issuer's clock is ahead of ours, as its last answer has it
-	secrets  []string      // that no error may repeat
+	clock    wire.Clock // compared with the issuer's
+	named    bool       // the issuer says in every answer by way of the browser that it is its own (RFC 9207)
+	secrets  []string   // that no error may repeat
 }
 
 // discover asks the issuer for its addresses.
@@ -53,7 +56,7 @@ func (f *flow) discover(ctx context.Context, issuer string) error {
 		return f.failed(err)
 	}
 	f.client = &http.Client{
-		Transport: clock{f, sigstore.Transport(ctx, f.UserAgent)}, Timeout: requestTimeout,
+		Transport: f.clock.Watch(sigstore.Transport(ctx, f.UserAgent), f.now), Timeout: requestTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	f.secrets = append(f.secrets, f.ClientSecret)
@@ -64,6 +67,7 @@ func (f *flow) discover(ctx context.Context, issuer string) error {
 	var more struct {
 		Methods []string `json:"token_endpoint_auth_methods_supported"`
 		Keys    string   `json:"jwks_uri"`
+		Named   bool     `json:"authorization_response_iss_parameter_supported"`
 	}
 	if err := provider.Claims(&more); err != nil {
 		return f.failed(err)
@@ -79,25 +83,9 @@ func (f *flow) discover(ctx context.Context, issuer string) error {
 	if f.ClientSecret != "" && (len(more.Methods) == 0 || slices.Contains(more.Methods, "client_secret_basic")) {
 		at.AuthStyle = oauth2.AuthStyleInHeader
 	}
-	f.provider = provider
+	f.provider, f.named = provider, more.Named
 	f.config = oauth2.Config{ClientID: f.ClientID, ClientSecret: f.ClientSecret, Endpoint: at, Scopes: []string{oidc.ScopeOpenID, "email"}}
 	return nil
-}
-
-// clock notes how far the issuer's clock is from ours.
-type clock struct {
-	f *flow
-	http.RoundTripper
-}
-
-func (c clock) RoundTrip(r *http.Request) (*http.Response, error) {
-	a, err := c.RoundTripper.RoundTrip(r)
-	if err == nil {
-		if at, err := http.ParseTime(a.Header.Get("Date")); err == nil {
-			c.f.skew = at.Sub(c.f.now())
-		}
-	}
-	return a, err
 }
 
 // run signs somebody in, in the way that was asked for or that works here.
@@ -175,11 +163,16 @@ func (f *flow) verify(ctx context.Context, answer *oauth2.Token, nonce string) (
 	return raw, nil
 }
 
-// confidential refuses addresses at which others could read along: all but https and this machine's own.
+// spelled is how a URL may be spelled (RFC 3986, section 2): with nothing in it that a terminal, or a program that opens
+// addresses, could take for the end of it.
+var spelled = regexp.MustCompile(`^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+$`)
+
+// confidential refuses addresses at which others could read along, all but https and this machine's own, and those that read
+// like another's.
 func confidential(address string) error {
 	u, err := url.Parse(address)
-	if err != nil {
-		return fmt.Errorf("%s is no URL", plain.Quote(address))
+	if err != nil || !spelled.MatchString(address) || u.User != nil {
+		return fmt.Errorf("%s is no URL of a service", plain.Quote(address))
 	}
 	local := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
 	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && local) {

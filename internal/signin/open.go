@@ -2,8 +2,12 @@ package signin
 
 import (
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/secretenv"
 )
 
 // errNoBrowser says that no program which opens browsers did.
@@ -14,7 +18,7 @@ var errNoBrowser = errors.New("no browser could be opened")
 func (f *flow) browser() func(url string) error {
 	env := f.Environment.Getenv
 	if list := env("BROWSER"); list != "" {
-		return func(url string) error { return openAny(strings.Split(list, ":"), url) }
+		return func(url string) error { return openAny(filepath.SplitList(list), url) }
 	}
 	if env("SSH_CONNECTION") != "" || env("SSH_TTY") != "" {
 		return nil
@@ -26,13 +30,16 @@ func (f *flow) browser() func(url string) error {
 	return func(url string) error { return start(append(opener, url)) }
 }
 
-// openAny starts the first of several commands that starts, as BROWSER lists them: "%s" stands for the URL, which otherwise comes last.
-// No shell looks at them.
+// openAny starts the first of several commands that starts, as BROWSER lists them like PATH does: "%s" stands for the URL, which
+// otherwise comes last. A program's path may have spaces in it. No shell looks at them.
 func openAny(commands []string, url string) error {
 	for _, command := range commands {
 		args := strings.Fields(command)
 		if len(args) == 0 {
 			continue
+		}
+		if _, err := exec.LookPath(command); err == nil {
+			args = []string{command}
 		}
 		placed := false
 		for i, arg := range args[1:] {
@@ -50,9 +57,11 @@ func openAny(commands []string, url string) error {
 	return errNoBrowser
 }
 
-// start starts a program and leaves it running: what is typed here, such as an interrupt, does not reach it.
+// start starts a program and leaves it running: what is typed here, such as an interrupt, does not reach it. Our secrets are not
+// for it.
 func start(args []string) error {
 	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = secretenv.Without(os.Environ())
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return errNoBrowser

@@ -15,11 +15,17 @@ func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	seen := filepath.Join(dir, "seen")
 	script := filepath.Join(dir, "browser")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nprintf '<%s>' \"$@\" >"+seen+".new; mv "+seen+".new "+seen+"\n"), 0o755); err != nil {
+	t.Setenv("MODELSIGN_PASSPHRASE", "hunter2")
+	spaced := filepath.Join(dir, "a browser")
+	if err := os.Symlink(script, spaced); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nprintf '<%s>' \"$@\" $MODELSIGN_PASSPHRASE >"+seen+".new; mv "+seen+".new "+seen+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for variable, want := range map[string]string{
 		script:                              "<" + url + ">",
+		spaced:                              "<" + url + ">",
 		script + " --new %s --end":          "<--new><" + url + "><--end>",
 		script + " --app=%s":                "<--app=" + url + ">",
 		"/nonexistent/browser::" + script:   "<" + url + ">",

@@ -196,7 +196,10 @@ func (s *Source) Token(ctx context.Context) (token string, err error) {
 	case s.o.Token != "":
 		return s.o.Token, nil
 	case s.platform != nil:
-		token, err = s.platform.Token(ctx, s.o.ClientID)
+		if token, err = s.platform.Token(ctx, s.o.ClientID); err == nil {
+			err = s.fresh(s.check(token))
+		}
+		return token, err
 	default:
 		token, err = s.flow.run(ctx)
 	}
@@ -204,6 +207,14 @@ func (s *Source) Token(ctx context.Context) (token string, err error) {
 		return "", err
 	}
 	return token, s.check(token)
+}
+
+// fresh says what it means that a token is too old or too new which a platform has made just now.
+func (s *Source) fresh(err error) error {
+	if errors.Is(err, idtoken.ErrExpired) || errors.Is(err, idtoken.ErrNotYet) {
+		return &workload.Error{Platform: s.platform.Name, Err: err, Hint: "the platform has made it just now: set the clock of this machine"}
+	}
+	return err
 }
 
 // connectors are the identity providers that Sigstore's own issuers sign people in with, and are asked for by these names.

@@ -8,13 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/git-model-sign/git-model-sign/internal/plain"
+	"github.com/git-model-sign/git-model-sign/internal/wire"
 )
 
 const (
@@ -74,7 +74,7 @@ func (e Environment) askToken(ctx context.Context, r request, member string) (st
 	}
 	var answer map[string]jsontext.Value
 	if json.Unmarshal(body, &answer) != nil {
-		return "", errors.New("the answer is not JSON of the expected form")
+		return "", &Error{Err: errors.New("the answer is not JSON of the expected form"), Hint: (&statusError{}).hint()}
 	}
 	var token string
 	if json.Unmarshal(answer[member], &token) != nil || token == "" {
@@ -97,27 +97,44 @@ func (r request) send(ctx context.Context) ([]byte, error) {
 	}
 	a, err := client.Do(made)
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err // it repeats the URL with its query
-		}
-		return nil, fmt.Errorf("asking %s: %w", plain.Line(address), err)
+		return nil, unanswered("asking", address, err)
 	}
 	defer a.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(a.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading the answer of %s: %w", plain.Line(address), err)
+		return nil, unanswered("reading the answer of", address, err)
 	case len(body) > maxAnswer:
 		return nil, fmt.Errorf("the answer of %s has more than %d bytes", plain.Line(address), maxAnswer)
 	case a.StatusCode != http.StatusOK:
-		text := string(body)
-		if r.secret != "" {
-			text = strings.ReplaceAll(text, r.secret, "(secret)")
-		}
+		text := wire.Redact(string(body), r.secret)
 		return nil, &statusError{a.StatusCode, fmt.Sprintf("%s answered %s: %s", plain.Line(address), plain.Line(a.Status), plain.Line(text))}
 	}
 	return body, nil
+}
+
+// unanswered says why there is no answer. What the client says may repeat the URL with its query, or a proxy's password.
+func unanswered(doing, address string, err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	var hint string
+	if failure := wire.Explain(err); failure != nil {
+		err, hint = failure, failure.Hint
+	}
+	return &Error{Err: fmt.Errorf("%s %s: %w", doing, plain.Line(address), err), Hint: hint}
+}
+
+// hint says what to do about an answer that is no token.
+func (e *statusError) hint() string {
+	switch {
+	case e.code == http.StatusTooManyRequests || e.code >= 500:
+		return "the platform has trouble: run the job again later"
+	case e.code == http.StatusUnauthorized || e.code == http.StatusForbidden:
+		return "may this job ask for a token still? It may be over, or lack the permission"
+	}
+	return "something else may have answered in the platform's place: look at the address"
 }
 
 // confidential parses a URL that a secret is sent to: https, or a server on this machine.

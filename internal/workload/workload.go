@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/plain"
+	"github.com/git-model-sign/git-model-sign/internal/secretenv"
+	"github.com/git-model-sign/git-model-sign/internal/wire"
 )
 
 // GitLabVariable is the environment variable in which a job of GitLab CI asks for its identity token, and in which one can be
@@ -45,6 +47,8 @@ type Environment struct {
 	Machine string
 	// Pause is how long to wait before asking once more for what could not be had; a second if zero.
 	Pause time.Duration
+	// Agent is how long an agent may take to answer; a minute if zero.
+	Agent time.Duration
 	// IAM is the URL of Google's IAM credentials API; the public one if empty.
 	IAM string
 }
@@ -82,7 +86,11 @@ func (p *Platform) failed(err error) error {
 		hinted.Platform = p.Name
 		return hinted
 	}
-	return &Error{Platform: p.Name, Err: err}
+	out := &Error{Platform: p.Name, Err: err}
+	if status := (*statusError)(nil); errors.As(err, &status) {
+		out.Hint = status.hint()
+	}
+	return out
 }
 
 // Detect says on which platform this is; nil if on none that it knows. The error is that of a platform which is known to give no
@@ -124,16 +132,36 @@ func buildkite(e Environment) (*Platform, error) {
 			Hint: "where the job runs in a container, let it have the agent: mount-buildkite-agent of the docker plugin"}
 	}
 	p.token = func(ctx context.Context, audience string) (string, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, e.patience(), errAgent)
+		defer cancel()
 		cmd := exec.CommandContext(ctx, agent, "oidc", "request-token", "--audience", audience)
 		cmd.WaitDelay = time.Second
+		cmd.Env = secretenv.Without(os.Environ())
 		var out, errors limited
 		cmd.Stdout, cmd.Stderr = &out, &errors
 		if err := cmd.Run(); err != nil {
-			return "", fmt.Errorf("buildkite-agent oidc request-token: %w: %s", err, plain.Line(errors.String()))
+			if context.Cause(ctx) == errAgent {
+				err = errAgent
+			}
+			return "", &Error{Err: fmt.Errorf("buildkite-agent oidc request-token: %w: %s", err, plain.Line(wire.Redact(errors.String()))),
+				Hint: "the agent says why; run the job again when that is mended"}
 		}
 		return strings.TrimSpace(out.String()), nil
 	}
 	return p, nil
+}
+
+// errAgent: an agent does not answer.
+var errAgent = errors.New("it has not answered in time")
+
+// agentTimeout is how long an agent may take, which asks its service again and again.
+const agentTimeout = time.Minute
+
+func (e Environment) patience() time.Duration {
+	if e.Agent == 0 {
+		return agentTimeout
+	}
+	return e.Agent
 }
 
 // limited keeps the beginning of what a program prints, as long as a token may be.

@@ -103,6 +103,15 @@ func TestAnswers(t *testing.T) {
 		"not JSON":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, 1, "not JSON"},
 		"no token":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"value":""}`) }, 1, "no identity token in the answer"},
 		"no text":         {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"value":7}`) }, 1, "no identity token in the answer"},
+		"broken":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, tries, "connection broke"},
+		"truncated": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "99")
+			fmt.Fprint(w, "{")
+		}, tries, "connection broke"},
+		"repeats a token": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(400)
+			fmt.Fprint(w, "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln")
+		}, 1, ": (identity token)"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for range maxAnswer>>10 + 2 {
 				_, _ = w.Write(make([]byte, 1<<10))
@@ -125,6 +134,10 @@ func TestAnswers(t *testing.T) {
 			got, err := get(t, environment("GITHUB_ACTIONS", "true", "ACTIONS_ID_TOKEN_REQUEST_URL", s.URL, "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "s"), "GitHub Actions")
 			if c.text == "" && (err != nil || got != token) || c.text != "" && (err == nil || !strings.Contains(err.Error(), c.text)) {
 				t.Errorf("token is %q, error %v, want %q", got, err, c.text)
+			}
+			var hinted *Error
+			if err != nil && (!errors.As(err, &hinted) || hinted.Hint == "" && !errors.Is(err, ErrNoToken) && name != "endless") {
+				t.Errorf("there is no hint to %v", err)
 			}
 			if err != nil && (!strings.HasPrefix(err.Error(), "identity token of GitHub Actions: ") || strings.ContainsAny(err.Error(), "\n\x1b")) {
 				t.Errorf("error is not one printable line about the platform: %q", err)
@@ -176,6 +189,21 @@ func TestBuildkite(t *testing.T) {
 	if got, err := get(t, job, "Buildkite"); got != token || err != nil {
 		t.Errorf("token is %q, %v", got, err)
 	}
+	t.Setenv("MODELSIGN_PASSPHRASE", "hunter2")
+	agent(`test -z "$MODELSIGN_PASSPHRASE" && echo ` + token)
+	if _, err := get(t, job, "Buildkite"); err != nil {
+		t.Errorf("the agent gets to know a passphrase: %v", err)
+	}
+	agent("echo eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln >&2; exit 3")
+	if _, err := get(t, job, "Buildkite"); err == nil || strings.Contains(err.Error(), "eyJ") {
+		t.Errorf("the agent's token is shown: %v", err)
+	}
+	agent("exec sleep 100")
+	slow := environment("BUILDKITE", "true")
+	slow.Agent = 100 * time.Millisecond
+	if _, err := get(t, slow, "Buildkite"); !errors.Is(err, errAgent) {
+		t.Errorf("an agent that does not answer: %v", err)
+	}
 	agent("echo 'fatal: not\n a job' >&2; exit 3")
 	if _, err := get(t, job, "Buildkite"); err == nil || !strings.Contains(err.Error(), "exit status 3: fatal: not a job") {
 		t.Errorf("agent fails: %v", err)
@@ -212,6 +240,10 @@ func TestGoogle(t *testing.T) {
 	var hinted *Error
 	if _, err := get(t, environment("GCE_METADATA_HOST", strings.TrimPrefix(none.URL, "http://")), "Google Cloud"); !errors.As(err, &hinted) || !strings.Contains(hinted.Hint, "service account") {
 		t.Errorf("without an account: %v", err)
+	}
+	moved := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, none.URL, http.StatusFound) })
+	if _, err := get(t, environment("GCE_METADATA_HOST", strings.TrimPrefix(moved.URL, "http://")), "Google Cloud"); err == nil || !strings.Contains(err.Error(), "302 Found") {
+		t.Errorf("a redirect of a metadata server: %v", err)
 	}
 	machine := filepath.Join(t.TempDir(), "product_name")
 	for product, known := range map[string]bool{"Google Compute Engine\n": true, "Google\n": true, "Google Pixelbook\n": false, "Standard PC\n": false} {
