@@ -8,13 +8,19 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/git-model-sign/git-model-sign/internal/plain"
 )
 
 // callback is the path at which the browser comes back; Sigstore's issuers know it for every port.
 const callback = "/auth/callback"
+
+// maxHeader is the largest header that is read, in bytes: a code has some hundred.
+const maxHeader = 64 << 10
 
 // page is what the browser shows in the end. It holds nothing that came from outside.
 const page = `<!DOCTYPE html>
@@ -37,7 +43,10 @@ func (f *flow) byBrowser(ctx context.Context, open func(string) error) (string, 
 	}
 	a := f.begin("http://localhost:" + port + callback)
 	answers := make(chan answer, 1)
-	server := &http.Server{Handler: f.answers(a.state, "localhost:"+port, answers), ReadHeaderTimeout: 10 * time.Second}
+	var strangers atomic.Int32
+	server := &http.Server{
+		Handler: f.answers(a.state, "localhost:"+port, answers, &strangers), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxHeader,
+	}
 	for _, l := range listeners {
 		go server.Serve(l)
 	}
@@ -60,6 +69,9 @@ func (f *flow) byBrowser(ctx context.Context, open func(string) error) (string, 
 		_ = server.Shutdown(end)
 		return token, err
 	case <-timeout.C:
+		if strangers.Load() > 0 {
+			return "", f.failed(fmt.Errorf("%w, since the state in it is another, and no other came for %s", ErrState, f.wait))
+		}
 		return "", f.failed(fmt.Errorf("%w for %s", ErrTimeout, f.wait))
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
@@ -85,15 +97,21 @@ func listen() (listeners []net.Listener, port string, err error) {
 
 func portOf(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
 
-// answers takes the first answer that comes back to this sign-in, and tells the browser what becomes of it.
-func (f *flow) answers(state, host string, out chan<- answer) http.Handler {
+// answers takes the first answer that comes back to this sign-in, and tells the browser what becomes of it. Any program on this
+// machine, and any page in its browser, can send something here: what does not know the state is counted and changes nothing.
+func (f *flow) answers(state, host string, out chan<- answer, strangers *atomic.Int32) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+callback, func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
+		if r.Host != host || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(state)) != 1 {
+			strangers.Add(1)
+			show(w, http.StatusBadRequest, "You are not signed in. This is not for the sign-in that the terminal waits for.")
+			return
+		}
 		got := answer{code: query.Get("code"), outcome: make(chan error, 1)}
 		switch {
-		case r.Host != host || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(state)) != 1:
-			got.err = fmt.Errorf("%w: the state in it is another", ErrState)
+		case (f.named || query.Has("iss")) && query.Get("iss") != f.issuer: // RFC 9207, section 2.4
+			got.err = fmt.Errorf("%w: it comes from %s", ErrState, plain.Quote(query.Get("iss")))
 		case query.Get("error") != "":
 			got.err = &oauth2.RetrieveError{ErrorCode: query.Get("error"), ErrorDescription: query.Get("error_description")}
 		case got.code == "":
@@ -112,15 +130,20 @@ func (f *flow) answers(state, host string, out chan<- answer) http.Handler {
 		default: // only the first counts
 			text = "This has been answered already. The terminal says how it went."
 		}
-		h := w.Header()
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Referrer-Policy", "no-referrer") // the code is in the address
-		w.WriteHeader(status)
-		fmt.Fprintf(w, page, text)
+		show(w, status, text)
 	})
 	return mux
+}
+
+// show ends the sign-in in the browser. The code is in the address, which no other page is to learn.
+func show(w http.ResponseWriter, status int, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, page, text)
 }
 
 // byPasting has somebody sign in with any browser and copy the code over.

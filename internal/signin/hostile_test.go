@@ -3,7 +3,9 @@ package signin
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +97,81 @@ func TestPlatformsClock(t *testing.T) {
 		if _, err := s.Token(t.Context()); !errors.Is(err, want) || !errors.As(err, &platform) || !strings.Contains(Hint(err), "set the clock of this machine") {
 			t.Errorf("%s: %v, hint %q", at, err, Hint(err))
 		}
+	}
+}
+
+// back is what a browser gets that comes back with a query, to a sign-in that was begun with a URL.
+func back(t *testing.T, begun string, query url.Values) int {
+	t.Helper()
+	u, err := url.Parse(begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := http.Get(u.Query().Get("redirect_uri") + "?" + query.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Body.Close()
+	return a.StatusCode
+}
+
+// TestStrangers has a page in the same browser, which has found the port, answer first. It can neither put a code of its own in, nor end the sign-in.
+func TestStrangers(t *testing.T) {
+	i := newIssuer(t)
+	o := options()
+	o.open = func(begun string) error {
+		for _, query := range []url.Values{{"code": {"x"}}, {"code": {"x"}, "state": {"x"}}, {"error": {"access_denied"}, "state": {""}}} {
+			if got := back(t, begun, query); got != http.StatusBadRequest {
+				t.Errorf("%v: %d", query, got)
+			}
+		}
+		return visit(begun)
+	}
+	if _, err := run(t, o, i.URL); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMixUp has an answer come from another issuer than the one that was asked, as RFC 9207 tells them apart.
+func TestMixUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		named bool
+		iss   func(*testIssuer) string
+		text  string
+	}{
+		"another issuer":                     {false, func(*testIssuer) string { return "https://other.test" }, `"https://other.test"`},
+		"another issuer, names are promised": {true, func(*testIssuer) string { return "https://other.test" }, `"https://other.test"`},
+		"no issuer, names are promised":      {true, nil, `""`},
+		"the issuer":                         {false, func(i *testIssuer) string { return i.URL }, ""},
+		"the issuer, names are promised":     {true, func(i *testIssuer) string { return i.URL }, ""},
+	} {
+		i := newIssuer(t)
+		if c.named {
+			i.answers = map[string]http.HandlerFunc{"/.well-known/openid-configuration": func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"jwks_uri":%q,"id_token_signing_alg_values_supported":["ES256"],
+					"authorization_response_iss_parameter_supported":true}`, i.URL, i.URL+"/auth", i.URL+"/token", i.URL+"/keys")
+			}}
+		}
+		if c.iss != nil {
+			i.iss = c.iss(i)
+		}
+		_, err := run(t, options(), i.URL)
+		if c.text == "" && err != nil || c.text != "" && (!errors.Is(err, ErrState) || !strings.Contains(err.Error(), c.text)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestOnlyHere wants the port to be this machine's own.
+func TestOnlyHere(t *testing.T) {
+	listeners, _, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range listeners {
+		if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+			t.Errorf("it listens at %s", l.Addr())
+		}
+		l.Close()
 	}
 }

@@ -19,6 +19,7 @@ type testIssuer struct {
 	*issuer.Issuer
 	claims  map[string]any              // of tokens, in place of the right ones
 	state   string                      // with which browsers come back, in place of the right one
+	iss     string                      // by which browsers come back, where there is one
 	answers map[string]http.HandlerFunc // by path, in place of the right ones
 	ahead   time.Duration               // of its clock
 
@@ -76,6 +77,9 @@ func (i *testIssuer) back(to string) string {
 	}
 	if i.state != "" {
 		query.Set("state", i.state)
+	}
+	if i.iss != "" {
+		query.Set("iss", i.iss)
 	}
 	u.RawQuery = query.Encode()
 	return u.String()

@@ -6,7 +6,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestPage reads the page at which a browser ends. It says what became of the sign-in, not only that the browser came back, and
@@ -34,6 +36,9 @@ func TestPage(t *testing.T) {
 			}
 			pages := make(chan *http.Response, 1)
 			o := options()
+			if name == "another state" {
+				o.wait = time.Second // which is waited for the right one
+			}
 			o.open = func(url string) error {
 				go func() {
 					a, err := http.Get(url)
@@ -71,7 +76,7 @@ func TestPage(t *testing.T) {
 // TestSecondAnswer has a browser come back twice, as after pressing Reload.
 func TestSecondAnswer(t *testing.T) {
 	out := make(chan answer, 1)
-	h := new(flow).answers("st", "localhost:1", out)
+	h := new(flow).answers("st", "localhost:1", out, new(atomic.Int32))
 	back := "http://localhost:1" + callback + "?" + url.Values{"state": {"st"}, "code": {"c"}}.Encode()
 	out <- answer{}
 	w := httptest.NewRecorder()
