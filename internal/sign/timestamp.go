@@ -19,7 +19,6 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
-	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
@@ -43,18 +42,15 @@ func CheckTimestampURL(text string) error {
 func (k *Key) stamps(ctx context.Context, signature []byte, leaf *x509.Certificate) ([][]byte, error) {
 	var out [][]byte
 	for _, u := range k.TimestampURLs {
-		der, at, err := askTimestamp(ctx, u, signature)
+		clock, transport := overTheWire(ctx, "")
+		der, at, err := askTimestamp(ctx, transport, u, signature)
 		if err == nil && leaf != nil {
 			if invalid := verify.CheckValidity(leaf, at); invalid != nil {
 				err = fmt.Errorf("it says that it is %s: %w", at.UTC().Format(time.RFC3339), invalid)
 			}
 		}
 		if err != nil {
-			name := u
-			if parsed, parseErr := url.Parse(u); parseErr == nil {
-				name = parsed.Redacted()
-			}
-			return nil, &ServiceError{Service: timestampName, URL: name, Err: err}
+			return nil, endpoint[any]{name: timestampName, url: u, clock: clock}.failed(err, "")
 		}
 		out = append(out, der)
 	}
@@ -63,7 +59,7 @@ func (k *Key) stamps(ctx context.Context, signature []byte, leaf *x509.Certifica
 
 // askTimestamp asks an authority for a timestamp (RFC 3161, section 3.4) with all that is needed to verify it by the
 // authority's root alone, and checks that it is one of the signature. Whom to believe about the time is for verifiers to say.
-func askTimestamp(ctx context.Context, url string, signature []byte) (der []byte, at time.Time, err error) {
+func askTimestamp(ctx context.Context, transport http.RoundTripper, url string, signature []byte) (der []byte, at time.Time, err error) {
 	digest := sha256.Sum256(signature)
 	nonce, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 64))
 	if err != nil {
@@ -73,7 +69,7 @@ func askTimestamp(ctx context.Context, url string, signature []byte) (der []byte
 	if err != nil {
 		return nil, at, err
 	}
-	der, err = post(ctx, url, query)
+	der, err = post(ctx, transport, url, query)
 	if err != nil {
 		return nil, at, err
 	}
@@ -93,13 +89,13 @@ func askTimestamp(ctx context.Context, url string, signature []byte) (der []byte
 	return der, at, nil
 }
 
-func post(ctx context.Context, to string, query []byte) ([]byte, error) {
+func post(ctx context.Context, transport http.RoundTripper, to string, query []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(query))
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/timestamp-query")
-	client := &http.Client{Transport: sigstore.Transport(ctx, ""), Timeout: serviceTimeout}
+	client := &http.Client{Transport: transport, Timeout: serviceTimeout}
 	a, err := client.Do(request)
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err // it repeats the URL
@@ -108,8 +104,5 @@ func post(ctx context.Context, to string, query []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer a.Body.Close()
-	if a.StatusCode != http.StatusOK && a.StatusCode != http.StatusCreated { // Sigstore's answers with the latter
-		return nil, &sigstore.StatusError{Status: a.Status}
-	}
 	return io.ReadAll(a.Body) // which the transport has bounded
 }
