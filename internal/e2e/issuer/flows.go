@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 const (
@@ -37,6 +39,10 @@ func (i *Issuer) auth(w http.ResponseWriter, r *http.Request) {
 	}
 	if host := back.Hostname(); q.Get("redirect_uri") != outOfBand && host != "localhost" && host != "127.0.0.1" {
 		http.Error(w, "redirect_uri must be on this machine", http.StatusBadRequest)
+		return
+	}
+	if connector := q.Get("connector_id"); connector != "" && len(i.Providers) > 0 && !slices.Contains(i.Providers, connector) {
+		http.Error(w, "unknown connector_id", http.StatusBadRequest)
 		return
 	}
 	if i.Page && r.Method == http.MethodGet {
@@ -147,6 +153,7 @@ func (i *Issuer) redeemCode(r *http.Request, client string) (claims map[string]a
 	if email := asked.Get("email"); email != "" {
 		maps.Copy(claims, Person(email))
 	}
+	maps.Copy(claims, i.vouched(asked.Get("connector_id")))
 	if nonce := asked.Get("nonce"); nonce != "" {
 		claims["nonce"] = nonce
 	}
@@ -166,7 +173,16 @@ func (i *Issuer) redeemDevice(code, client string) (claims map[string]any, refus
 		return nil, "authorization_pending"
 	}
 	delete(i.devices, code)
-	return make(map[string]any), ""
+	return i.vouched(""), ""
+}
+
+// vouched is what a token says of who has vouched for the person, by the choice of the application if it has made one.
+func (i *Issuer) vouched(connector string) map[string]any {
+	claims := make(map[string]any)
+	if len(i.Providers) > 0 {
+		claims["federated_claims"] = map[string]string{"connector_id": cmp.Or(connector, i.Providers[0]), "user_id": "1"}
+	}
+	return claims
 }
 
 func refuse(w http.ResponseWriter, why string) {

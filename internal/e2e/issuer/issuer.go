@@ -28,6 +28,9 @@ type Issuer struct {
 	Clients map[string]string
 	// Page has a person who comes to sign in say on a page who they are; without it, they have signed in already.
 	Page bool
+	// Providers are those that vouch for people at this issuer, which has no accounts of its own, as the public instance's. The
+	// first does, unless an application asks for another (connector_id).
+	Providers []string
 	// Pending is how many times a device is told to wait until the person has signed in.
 	Pending int
 

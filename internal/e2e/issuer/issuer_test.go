@@ -218,6 +218,43 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestProviders has others vouch for who signs in.
+func TestProviders(t *testing.T) {
+	i := start(t)
+	i.Providers = []string{"https://one.example", "https://two.example"}
+	const verifier = "a secret of the application"
+	challenge := sha256.Sum256([]byte(verifier))
+	for connector, want := range map[string]string{"": "https://one.example", "https://two.example": "https://two.example", "https://three.example": ""} {
+		status, to := ask(t, i.URL+"/auth?"+url.Values{
+			"client_id": {"sigstore"}, "redirect_uri": {"http://localhost:1/callback"}, "state": {"st"}, "connector_id": {connector},
+			"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
+		}.Encode(), nil)
+		if want == "" {
+			if status != http.StatusBadRequest {
+				t.Errorf("an unknown provider is answered with %d", status)
+			}
+			continue
+		}
+		back, err := url.Parse(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body := ask(t, i.URL+"/token", url.Values{
+			"grant_type": {"authorization_code"}, "client_id": {"sigstore"}, "code_verifier": {verifier},
+			"redirect_uri": {"http://localhost:1/callback"}, "code": {back.Query().Get("code")},
+		})
+		var a struct {
+			Token string `json:"id_token"`
+		}
+		if err := json.Unmarshal([]byte(body), &a); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		if by, _ := claims(t, i, a.Token)["federated_claims"].(map[string]any); by["connector_id"] != want {
+			t.Errorf("%q: %v vouches, want %s", connector, by, want)
+		}
+	}
+}
+
 func TestDeviceless(t *testing.T) {
 	i := start(t)
 	for _, known := range []bool{true, false} {

@@ -44,12 +44,5 @@ func Google(account string) map[string]any {
 	return map[string]any{"sub": "100000000000000000001", "azp": "100000000000000000001", "email": account, "email_verified": true}
 }
 
-// Federated is the claims of somebody who has signed in at the public instance's own issuer, for whom another provider vouches.
-func Federated(email, provider string) map[string]any {
-	claims := Person(email)
-	claims["federated_claims"] = map[string]string{"connector_id": provider, "user_id": "1"}
-	return claims
-}
-
 // commit is the commit that all jobs run for.
 const commit = "1111111111111111111111111111111111111111"

@@ -46,7 +46,7 @@ var providers = []struct {
 	{"/gitlab", issuer.GitLabURL, issuer.GitLab("org/model", "main")},
 	{"/buildkite", issuer.BuildkiteURL, issuer.Buildkite("org", "model")},
 	{"/google", issuer.GoogleURL, issuer.Google(account)},
-	{"/sigstore", sigstoreURL, issuer.Federated("alice@example.com", "https://github.com/login/oauth")},
+	{"/sigstore", sigstoreURL, issuer.Person("alice@example.com")},
 }
 
 // serveIssuers serves the providers, and Google's IAM API.
@@ -56,6 +56,9 @@ func (s *stack) serveIssuers(k *keys) error {
 		i, err := issuer.New(p.url, p.claims)
 		if err != nil {
 			return err
+		}
+		if p.url == sigstoreURL {
+			i.Providers = []string{"https://github.com/login/oauth", "https://accounts.google.com", "https://login.microsoftonline.com"}
 		}
 		here.Handle(p.path+"/", http.StripPrefix(p.path, i.Handler()))
 		u, err := url.Parse(p.url)
