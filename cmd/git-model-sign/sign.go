@@ -24,6 +24,7 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 	content.Register(flags)
 	hashing.Register(flags)
 	promised := flags.Bool("promised", false, "sign LFS files by their committed pointers, without reading or having them")
+	coSign := flags.String("co-sign", "", "sign beside others: write model.`NAME`.sig, and leave their signatures")
 	noCommit := flags.Bool("no-commit", false, "write the signature and do not commit it")
 	amend := flags.Bool("amend", false, "put the signature into the last commit instead of a new one")
 	flags.StringArrayVarP(&message, "message", "m", nil, "use `TEXT` as the commit message; each -m is a paragraph")
@@ -41,6 +42,14 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 		p, err := walk.Locate(ctx, path, place.Signature, place.NoGit)
 		if err != nil {
 			return err
+		}
+		if flags.Changed("co-sign") {
+			if place.Signature != "" {
+				return ui.Usage("", "--co-sign does not go with --signature")
+			}
+			if err := p.CoSign(*coSign); err != nil {
+				return err
+			}
 		}
 		config, err := cli.LoadConfig(ctx, p.Repo)
 		if err != nil {

@@ -15,7 +15,7 @@ func knownKeys() []string {
 		"allowSymlinks", "cache", "certificateChain", "clientId", "clientSecretFile", "firstUse", "githubWorkflowName", "githubWorkflowRef",
 		"githubWorkflowRepository", "githubWorkflowSha", "githubWorkflowTrigger", "hash", "hashBackend", "identity",
 		"identityProvider", "identityProviderRegexp", "identityRegexp", "identityTokenFile", "knownSigners", "mode", "noCommit", "oauthForceDevice", "oauthForceOob",
-		"onFailure", "privateKey", "publicKey", "receiveRefs", "require", "shards", "signInProvider", "signingCertificate", "threads",
+		"onFailure", "privateKey", "publicKey", "receiveRefs", "require", "shards", "signInProvider", "signingCertificate", "threads", "threshold",
 		"timestampCertificateChain", "timestampServerUrl", "trustConfig", "trustedRoot", "useAmbientCredentials", "useStaging",
 	}
 }

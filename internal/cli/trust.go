@@ -12,11 +12,12 @@ import (
 
 // Trust holds the options of whom to believe.
 type Trust struct {
-	publicKey  string
+	publicKeys []string
 	chain      []string
 	timestamps []string
 	signer     verify.Identity
 	instance   Instance
+	threshold  int
 	require    bool
 	flags      *pflag.FlagSet
 }
@@ -37,7 +38,7 @@ const timestampFlag = "timestamp-certificate-chain"
 // Register declares the options. Without it nothing was given on the command line.
 func (o *Trust) Register(flags *pflag.FlagSet) {
 	o.flags = flags
-	flags.StringVar(&o.publicKey, "public-key", "", "believe the key whose public half is in `FILE`")
+	flags.StringArrayVar(&o.publicKeys, "public-key", nil, "believe the key whose public half is in `FILE`; may be repeated")
 	flags.StringArrayVar(&o.chain, "certificate-chain", nil, "believe certificates that lead to those in `FILE`; may be repeated")
 	flags.StringArrayVar(&o.timestamps, timestampFlag, nil, "with a key or certificates: believe the timestamp authority whose certificates are in `FILE`; may be repeated")
 	s := &o.signer
@@ -51,6 +52,7 @@ func (o *Trust) Register(flags *pflag.FlagSet) {
 	flags.StringVar(&s.Workflow.Name, "github-workflow-name", "", "the `NAME` that the workflow has to have")
 	flags.StringVar(&s.Workflow.SHA, "github-workflow-sha", "", "the `COMMIT` that the job has to have run on")
 	o.instance.Register(flags)
+	flags.IntVar(&o.threshold, "threshold", 0, "ask for signatures by `N` different signers of those believed, over the same files")
 	flags.BoolVar(&o.require, "require", false, "take a signature that is not there for a failed verification")
 }
 
@@ -74,14 +76,14 @@ func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 			"options of more than one method: %s", methods)
 	}
 	if len(methods) == 1 {
-		p.Trust.PublicKeys, p.Trust.CertificateChain, p.Trust.Identities = nonEmpty(o.publicKey), o.chain, o.identities()
-		if namesDevice("private-key", o.publicKey) {
+		p.Trust.PublicKeys, p.Trust.CertificateChain, p.Trust.Identities = o.publicKeys, o.chain, o.identities()
+		if slices.ContainsFunc(o.publicKeys, func(k string) bool { return namesDevice("private-key", k) }) {
 			return policy.Policy{}, ui.Usage("git model-sign keygen --public-of URI FILE writes the public key into a file", "--public-key takes a file: to verify, no token or key service is asked")
 		}
 		if o.signer.Issuer != "" && o.signer.IssuerRegexp != "" {
 			return policy.Policy{}, ui.Usage("", "--identity-provider does not go with --identity-provider-regexp")
 		}
-		if p.Trust.Empty() {
+		if p.Trust.Empty() || slices.Contains(o.publicKeys, "") {
 			// An empty variable of a script must not ask for less than none.
 			return policy.Policy{}, ui.Usage("", "--%s: names nobody", methodFlags[methods[0]][0])
 		}
@@ -99,7 +101,23 @@ func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 		p.Require = o.require
 	}
 	o.instance.Apply(&p.Trust)
-	return p, nil
+	return p, o.applyThreshold(&p)
+}
+
+// applyThreshold takes the number of signers that the command line asks for, and
+// refuses one that its signers, or config's, could never meet.
+func (o *Trust) applyThreshold(p *policy.Policy) error {
+	if o.flags.Changed("threshold") {
+		if o.threshold < 1 || o.threshold > policy.MaxThreshold {
+			return ui.Usage("", "--threshold %d: expected a number from 1 to %d", o.threshold, policy.MaxThreshold)
+		}
+		p.Threshold = o.threshold
+		p.Require = p.Require || !o.flags.Changed("require")
+	}
+	if err := p.CheckThreshold(); err != nil {
+		return ui.Usage("name more signers, or ask for fewer with --threshold", "%w", err)
+	}
+	return nil
 }
 
 // identities are those that the command line names. One without its provider is
@@ -143,13 +161,6 @@ func (o *Trust) applyWorkflow(t *policy.Trust) error {
 		t.Identities[i].Workflow = t.Identities[i].Workflow.With(o.signer.Workflow)
 	}
 	return nil
-}
-
-func nonEmpty(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return []string{s}
 }
 
 // Instance holds the options of which Sigstore instance to believe.

@@ -140,7 +140,7 @@ func (p *proof) proveReceived(ctx context.Context) error {
 		return errors.Join(err, fmt.Errorf("making a scratch repository: %s", said))
 	}
 	for _, setting := range [][]string{{"modelsign.publicKey", filepath.ToSlash(p.public)}, {"modelsign.mode", "enforce"}, {"modelsign.onFailure", "fail"},
-		{"modelsign.receiveRefs", "refs/heads/*"}} {
+		{"modelsign.threshold", "0"}, {"modelsign.receiveRefs", "refs/heads/*"}} {
 		if _, err := (git{dir: target, env: p.source.env}).output(ctx, "config", setting[0], setting[1]); err != nil {
 			return err
 		}
@@ -266,7 +266,8 @@ func (p *proof) commit(ctx context.Context, name string, content []byte) error {
 
 // policy are the options of git by which the scratch repository's signer is believed. A softer policy is no proof.
 func (p *proof) policy() []string {
-	return []string{"-c", "modelsign.publicKey=" + filepath.ToSlash(p.public), "-c", "modelsign.mode=enforce", "-c", "modelsign.onFailure=fail"}
+	return []string{"-c", "modelsign.publicKey=" + filepath.ToSlash(p.public), "-c", "modelsign.mode=enforce", "-c", "modelsign.onFailure=fail",
+		"-c", "modelsign.threshold=0"}
 }
 
 // clone clones the repository as the user would, except that its signer is believed for once. It returns the exit

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
@@ -30,6 +31,9 @@ type Policy struct {
 	Mode  Mode
 	// Require makes the absence of a signature a failed verification.
 	Require bool
+	// Threshold is how many different signers of Trust have to have signed the same
+	// files; 0 stands for judging each signature by itself.
+	Threshold int
 	// FirstUse holds where Trust names no signer.
 	FirstUse  FirstUse
 	OnFailure OnFailure
@@ -69,6 +73,9 @@ const (
 	OnFailureQuarantine OnFailure = "quarantine" // the wrong files are put out of the way, and the exit status says it
 )
 
+// MaxThreshold is the largest threshold.
+const MaxThreshold = 64
+
 // Groups are the keys of config, in lower case, that are matched by URL
 // together: a URL for which signers are named does not also have those of a
 // wider one, whatever their kind, and neither has a Sigstore instance.
@@ -94,6 +101,7 @@ func FromConfig(get func(name string) []string) (Policy, error) {
 		},
 		Mode:         Mode(r.oneOf("mode", string(ModeEnforce), string(ModeWarn), string(ModeOff))),
 		Require:      r.boolean("require"),
+		Threshold:    r.number("threshold"),
 		FirstUse:     FirstUse(r.oneOf("firstUse", string(AcceptNew), string(AskFirst), string(RefuseUnknown), string(NoPins))),
 		OnFailure:    OnFailure(r.oneOf("onFailure", string(OnFailureFail), string(OnFailureWarn), string(OnFailureQuarantine))),
 		KnownSigners: r.file("knownSigners"),
@@ -101,7 +109,34 @@ func FromConfig(get func(name string) []string) (Policy, error) {
 	if r.err != nil {
 		return Policy{}, r.err
 	}
-	return p, nil
+	if p.Threshold > 0 && len(get("require")) == 0 {
+		p.Require = true // no signature at all is fewer than any number of them
+	}
+	return p, p.CheckThreshold()
+}
+
+// CheckThreshold is the error of a threshold that can never be met by the signers
+// who are named.
+func (p Policy) CheckThreshold() error {
+	named, bounded := p.Trust.size()
+	switch {
+	case p.Threshold == 0:
+	case p.Trust.Empty():
+		return fmt.Errorf("%w: %w", ErrConfig, &ThresholdError{p.Threshold, "nobody is named whose signatures could count"})
+	case bounded && named < p.Threshold:
+		return fmt.Errorf("%w: %w", ErrConfig, &ThresholdError{p.Threshold, fmt.Sprintf("no more than %d could ever sign", named)})
+	}
+	return nil
+}
+
+// ThresholdError is a threshold that can never be met.
+type ThresholdError struct {
+	Threshold int
+	why       string
+}
+
+func (e *ThresholdError) Error() string {
+	return fmt.Sprintf("%d different signers are required (modelsign.threshold, --threshold), and %s", e.Threshold, e.why)
 }
 
 // reader reads values and keeps the first error.
@@ -166,6 +201,20 @@ func (r *reader) boolean(key string) bool {
 		r.fail(key, "cannot be read: %w", err)
 	}
 	return b
+}
+
+// number is a number of things, 0 where there is none.
+func (r *reader) number(key string) int {
+	if len(r.get(strings.ToLower(key))) == 0 {
+		return 0
+	}
+	v := r.last(key)
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 || n > MaxThreshold {
+		r.fail(key, "is %q, expected a number from 0 to %d", v, MaxThreshold)
+		return 0
+	}
+	return n
 }
 
 // oneOf is one of the allowed values, the first where there is none.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/sigstore"
@@ -30,6 +31,21 @@ type Trust struct {
 // Empty says whether t trusts nobody.
 func (t Trust) Empty() bool {
 	return len(t.PublicKeys) == 0 && len(t.CertificateChain) == 0 && len(t.Identities) == 0
+}
+
+// size is how many different signers t names, and whether that is all there can be:
+// a certificate authority or an expression stands for any number.
+func (t Trust) size() (n int, bounded bool) {
+	bounded = len(t.CertificateChain) == 0
+	seen := map[string]bool{}
+	for _, file := range t.PublicKeys {
+		seen[file] = true
+	}
+	for _, i := range t.Identities {
+		seen[strings.ToLower(i.ID+" "+i.Issuer)] = true
+		bounded = bounded && i.ID != "" && i.Issuer != ""
+	}
+	return len(seen), bounded
 }
 
 // Verifiers are the verifiers of every signer that t names, or ErrNoTrust.

@@ -66,7 +66,7 @@ func (c *CachedVerdict) finding() string {
 	if bad := v.Report.Failures(); len(bad) > 0 {
 		return summary(bad) + "; " + v.madeBy()
 	}
-	return fmt.Sprintf("%s as signed by %s (%s)", resources(len(v.Report.Files), v.Manifest), v.Signer, v.howKnown())
+	return fmt.Sprintf("%s as signed by %s (%s)", resources(len(v.Report.Files), v.Manifest), v.by(), v.howKnown())
 }
 
 // revision names the snapshot by what leads to it, and by its commit.
@@ -120,6 +120,7 @@ func (t *Terminal) cachedDetails(c *CachedVerdict) {
 		t.Result("\tpinned  %s", v.Change.Pinned)
 		t.Result("\tfound   %s", v.Change.Found)
 	}
+	t.members(v, t.staleFindings)
 	if v.Report != nil {
 		t.stale(v.Report.Failures(), maxStale)
 	}

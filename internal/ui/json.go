@@ -36,6 +36,7 @@ type VerdictJSON struct {
 	Signer    *SignerJSON   `json:"signer,omitempty"`
 	TrustedBy string        `json:"trustedBy,omitempty"` // policy, pin, first-use
 	Pinned    bool          `json:"pinned,omitempty"`
+	Quorum    *QuorumJSON   `json:"quorum,omitempty"`
 	Change    *ChangeJSON   `json:"change,omitempty"`
 	Manifest  *ManifestJSON `json:"manifest,omitempty"`
 	Counts    *CountsJSON   `json:"counts,omitempty"`
@@ -148,7 +149,7 @@ type ErrorJSON struct {
 func (v *Verdict) JSON() VerdictJSON {
 	out := VerdictJSON{SchemaVersion: SchemaVersion, ExitCode: v.ExitCode(), Verdict: verdictWord(v.ExitCode()),
 		Model: v.Model, Signature: v.Signature, Commit: v.Commit, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
-		TrustedBy: string(v.TrustedBy), Pinned: v.Pinned, Error: NewErrorJSON(v.Err)}
+		TrustedBy: string(v.TrustedBy), Pinned: v.Pinned, Error: NewErrorJSON(v.Err), Quorum: v.quorumJSON()}
 	if v.Hub != nil {
 		out.Repository, out.MovedTo, out.Downloaded = v.Hub.Repository, v.Hub.MovedTo, v.Hub.Downloaded
 	}

@@ -13,6 +13,9 @@ type LogEntry struct {
 	Signature string
 	// Verdict is on what the commit holds; nil where it removed the signature.
 	Verdict *Verdict
+	// Together is the verdict on all signatures of the same folder, where a number of
+	// signers is asked for.
+	Together *Verdict
 	// CoveredBy is another signature that the commit holds for the same model, where
 	// this one was removed: the model may have a new signer, or the file a new name.
 	CoveredBy string
@@ -57,6 +60,11 @@ func (t *Terminal) LogEntry(e *LogEntry) {
 		}
 		t.Result("Verdict:   %s: %s", t.paint(red, outcome), why)
 	}
+	if v := e.Together; v != nil && v.ExitCode() == ExitOK {
+		t.Result("Together:  %s, %s", t.paint(green, OutcomeGood), v.by())
+	} else if v != nil {
+		t.Result("Together:  %s: %s", t.paint(red, "failed"), oneLine(v.Err.Error()))
+	}
 	t.Result("")
 }
 
@@ -72,6 +80,7 @@ type LogEntryJSON struct {
 	Time      time.Time `json:"time"`
 	Signature string    `json:"signature"`
 	OutcomeJSON
+	Quorum *QuorumJSON `json:"quorum,omitempty"`
 }
 
 // NewLogJSON is a log without entries.
@@ -84,6 +93,9 @@ func (l *LogJSON) Add(e *LogEntry) {
 	j := LogEntryJSON{Commit: e.Commit, Time: e.Time.UTC(), Signature: e.Signature, OutcomeJSON: OutcomeJSON{Outcome: OutcomeRemoved}}
 	if e.Verdict != nil {
 		j.OutcomeJSON = e.Verdict.OutcomeJSON()
+	}
+	if e.Together != nil {
+		j.Quorum = e.Together.quorumJSON()
 	}
 	l.Entries = append(l.Entries, j)
 }

@@ -20,7 +20,7 @@ func (t *Terminal) PushedSignature(ref string, v *Verdict) {
 		return
 	}
 	t.Note("%s %s on %s: %s as signed by %s", t.paint(green, "verified"), Quote(v.Signature), Quote(ref),
-		resources(len(v.Report.Files), v.Manifest), v.Signer)
+		resources(len(v.Report.Files), v.Manifest), v.by())
 }
 
 // RefusedSignature tells what is wrong with a signature of a pushed ref, file by
@@ -29,6 +29,7 @@ func (t *Terminal) RefusedSignature(ref string, v *Verdict) {
 	failed := t.paint(red, "FAILED")
 	if v.Err != nil {
 		t.Result("%s %s on %s: %s", failed, Quote(v.Signature), Quote(ref), oneLine(v.Err.Error()))
+		t.members(v, t.staleFindings)
 		t.hints(v.Err)
 		return
 	}

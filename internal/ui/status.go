@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
@@ -13,6 +14,9 @@ import (
 type Status struct {
 	// Signatures are in the order of their paths.
 	Signatures []SignatureStatus
+	// Together are the verdicts on all signatures of a folder, where a number of
+	// signers is asked for.
+	Together []*Verdict
 	// Unstaged are tracked files of the worktree that are not as staged.
 	Unstaged []WorktreeChange
 	// Untracked are files that git does not track, and Uncovered tracked files that
@@ -61,6 +65,9 @@ const (
 
 // Outcome puts a verdict into one word.
 func (v *Verdict) Outcome() string {
+	if v.Quorum != nil {
+		return v.quorumOutcome()
+	}
 	switch {
 	case v.Report == nil && errors.Is(v.Err, oms.ErrFormat):
 		return OutcomeUnreadable
@@ -84,6 +91,14 @@ func (t *Terminal) Status(s *Status) {
 	}
 	for _, sig := range s.Signatures {
 		t.signatureStatus(sig)
+	}
+	for _, v := range s.Together {
+		if v.ExitCode() == ExitOK {
+			t.Result("Together %s: %s", t.paint(green, OutcomeGood), v.by())
+		} else {
+			t.Result("Together %s: %s: %s", t.paint(red, "failed"), Quote(v.Signature), oneLine(v.Err.Error()))
+		}
+		t.Result("")
 	}
 	var lines []string
 	for _, c := range s.Unstaged {
@@ -185,6 +200,11 @@ func (t *Terminal) Porcelain(s *Status, null bool) {
 			w.verdict(v)
 		}
 	}
+	for _, v := range s.Together {
+		if v.Quorum != nil {
+			w.record(v.Signature, "quorum", met(v), strconv.Itoa(v.Quorum.Signers), strconv.Itoa(v.Quorum.Need))
+		}
+	}
 	for _, c := range s.Unstaged {
 		w.record(c.Path, "worktree", c.What)
 	}
@@ -194,6 +214,14 @@ func (t *Terminal) Porcelain(s *Status, null bool) {
 	for _, p := range s.Uncovered {
 		w.record(p, "uncovered")
 	}
+}
+
+// met says whether enough signers are there and nothing is wrong.
+func met(v *Verdict) string {
+	if v.ExitCode() == ExitOK {
+		return "met"
+	}
+	return "unmet"
 }
 
 // porcelain writes records.
@@ -258,6 +286,7 @@ func quoteC(s string) string {
 type StatusJSON struct {
 	SchemaVersion int                   `json:"schemaVersion"`
 	Signatures    []SignatureStatusJSON `json:"signatures"`
+	Quorums       []*QuorumJSON         `json:"quorums,omitempty"`
 	Worktree      []WorktreeChangeJSON  `json:"worktree"`
 	Untracked     []string              `json:"untracked"`
 	Uncovered     []string              `json:"uncovered"`
@@ -303,6 +332,11 @@ func (s *Status) JSON() StatusJSON {
 			j.OutcomeJSON = sig.Verdict.OutcomeJSON()
 		}
 		out.Signatures = append(out.Signatures, j)
+	}
+	for _, v := range s.Together {
+		if v.Quorum != nil {
+			out.Quorums = append(out.Quorums, v.quorumJSON())
+		}
 	}
 	for _, c := range s.Unstaged {
 		out.Worktree = append(out.Worktree, WorktreeChangeJSON{Path: c.Path, Status: c.What})

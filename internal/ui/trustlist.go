@@ -31,6 +31,9 @@ func (t *Terminal) TrustList(l *TrustList) {
 	t.Result("\tmode        %s", string(l.Policy.Mode))
 	t.Result("\trequire     %s", require)
 	t.Result("\ton failure  %s", string(l.Policy.OnFailure))
+	if n := l.Policy.Threshold; n > 0 {
+		t.Result("\tthreshold   %s", Plural(n, "signer"))
+	}
 	t.Result("\tSigstore    %s", instance(l.Policy.Trust))
 	label := "believed"
 	for _, line := range believed(l.Policy) {
@@ -96,7 +99,8 @@ func (t *Terminal) SignerVerdicts(verdicts []*Verdict, p policy.Policy) {
 		if v.TrustedBy == ByFirstUse && p.FirstUse == policy.AskFirst {
 			why = "new here, and you would be asked"
 		}
-		t.Result("%s %s: signed by %s: %s", t.paint(green, "believed"), Quote(v.Signature), v.Signer, why)
+		t.Result("%s %s: signed by %s: %s", t.paint(green, "believed"), Quote(v.Signature), v.by(), why)
+		t.members(v, t.allFindings)
 	}
 }
 
@@ -143,6 +147,7 @@ type PolicyJSON struct {
 	Require           bool     `json:"require"`
 	FirstUse          string   `json:"firstUse"`
 	OnFailure         string   `json:"onFailure"`
+	Threshold         int      `json:"threshold,omitempty"`
 	PublicKeys        []string `json:"publicKeys,omitempty"`
 	CertificateChains []string `json:"certificateChains,omitempty"`
 	// TimestampCertificateChains are files of timestamp authorities.
@@ -176,7 +181,7 @@ type PinJSON struct {
 func (l *TrustList) JSON() TrustListJSON {
 	p := l.Policy
 	out := TrustListJSON{SchemaVersion: SchemaVersion, URL: l.URL, KnownSigners: string(l.Store), Pins: []PinJSON{},
-		Policy: PolicyJSON{Mode: string(p.Mode), Require: p.Require, FirstUse: string(p.FirstUse), OnFailure: string(p.OnFailure),
+		Policy: PolicyJSON{Mode: string(p.Mode), Require: p.Require, FirstUse: string(p.FirstUse), OnFailure: string(p.OnFailure), Threshold: p.Threshold,
 			PublicKeys: p.Trust.PublicKeys, CertificateChains: p.Trust.CertificateChain, Identities: identitiesJSON(p.Trust.Identities),
 			TimestampCertificateChains: p.Trust.TimestampChain,
 			TrustedRoot:                p.Trust.TrustedRoot, TrustConfig: p.Trust.TrustConfig, UseStaging: p.Trust.Staging}}
@@ -208,6 +213,7 @@ type CheckedJSON struct {
 	Believed  bool        `json:"believed"`
 	Signer    *SignerJSON `json:"signer,omitempty"`
 	TrustedBy string      `json:"trustedBy,omitempty"`
+	Quorum    *QuorumJSON `json:"quorum,omitempty"`
 	Change    *ChangeJSON `json:"change,omitempty"`
 	Error     *ErrorJSON  `json:"error,omitempty"`
 }
@@ -218,7 +224,7 @@ func NewSignersJSON(verdicts []*Verdict, url string, code int) SignersJSON {
 	for _, v := range verdicts {
 		j := v.JSON()
 		out.Signatures = append(out.Signatures, CheckedJSON{Signature: j.Signature, Believed: v.Err == nil,
-			Signer: j.Signer, TrustedBy: j.TrustedBy, Change: j.Change, Error: j.Error})
+			Signer: j.Signer, TrustedBy: j.TrustedBy, Quorum: j.Quorum, Change: j.Change, Error: j.Error})
 	}
 	return out
 }

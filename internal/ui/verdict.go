@@ -42,6 +42,12 @@ type Verdict struct {
 	// Pinned says that the signer was pinned now, and NotPinned why he could not be.
 	Pinned    bool
 	NotPinned error
+	// Quorum is set where several signatures were judged together. Then Signer,
+	// Manifest and Report are those of the first one that counts, if any does.
+	Quorum *Quorum
+	// Aside says why one of several signatures does not count though it is no
+	// failure; "" for one that does, or that is.
+	Aside string
 	// Change is set where another signer than the pinned one was found.
 	Change *Change
 }
@@ -128,13 +134,14 @@ func (t *Terminal) Verdict(v *Verdict) {
 			resources(len(v.Report.Files), v.Manifest), v.Signer)
 	} else if len(bad) == 0 {
 		t.Result("%s %s: %s as signed by %s (%s)", t.paint(green, "verified"), v.subject(),
-			resources(len(v.Report.Files), v.Manifest), v.Signer, v.howKnown())
+			resources(len(v.Report.Files), v.Manifest), v.by(), v.howKnown())
 	} else {
 		t.Result("%s %s: %s; signed by %s", t.paint(red, "FAILED"), v.subject(), summary(bad), v.Signer)
 	}
 	for _, f := range bad {
 		t.finding(f, v.Report.Algorithm)
 	}
+	t.members(v, t.allFindings)
 	if v.MadeFor != "" {
 		t.Result("\tthis signature was made for commit %s, which holds the signed files", v.MadeFor[:min(len(v.MadeFor), Short)])
 	}
@@ -197,6 +204,7 @@ func (t *Terminal) noReport(v *Verdict) {
 		return
 	}
 	t.Result("%s %s: %s", t.paint(red, "FAILED"), v.subject(), oneLine(v.Err.Error()))
+	t.members(v, t.allFindings)
 	if v.Change != nil {
 		t.Result("\tpinned  %s", v.Change.Pinned)
 		t.Result("\tfound   %s", v.Change.Found)

@@ -96,7 +96,7 @@ func (c *Certificate) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error
 		return nil, err
 	}
 	return &Signer{Method: c.Method().String(), Identity: subjectName(leaf), Issuer: leaf.Issuer.String(),
-		Fingerprint: Fingerprint(leaf), Time: at, LogIndex: -1}, nil
+		Fingerprint: Fingerprint(leaf), Key: KeyID(KeyHint(public)), Time: at, LogIndex: -1}, nil
 }
 
 // timeless adds to the error about a certificate that is not valid at a time how it was come by that time.

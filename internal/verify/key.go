@@ -55,7 +55,7 @@ func (k *Key) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signer{Method: k.Method().String(), Identity: k.id, Fingerprint: k.id, Time: at, LogIndex: -1}, nil
+	return &Signer{Method: k.Method().String(), Identity: k.id, Fingerprint: k.id, Key: k.id, Time: at, LogIndex: -1}, nil
 }
 
 // checkName refuses a bundle that names another key. What the bundle says can not make k's signature out of another's, so

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -24,8 +25,48 @@ type Signer struct {
 	Time time.Time
 	// LogIndex is the signature's place in the transparency log, -1 if it is in none that was checked.
 	LogIndex int64
+	// Key is the fingerprint of the signer's public key; "" for a Sigstore identity, which has a new key for each signature.
+	Key string
 	// Workflow is what a Sigstore certificate says of the job that signed; the zero Workflow where it was none.
 	Workflow Workflow
+}
+
+// Same says whether two signers are one as far as can be told: by their key, or by their name and who vouches for it. A name that
+// differs by case only is the same.
+func (s *Signer) Same(other *Signer) bool {
+	if s.Key != "" && s.Key == other.Key {
+		return true
+	}
+	return s.Method == other.Method && strings.EqualFold(s.Identity, other.Identity) && strings.EqualFold(s.Issuer, other.Issuer)
+}
+
+// Distinct sorts signers into those that are the same: it returns for each the index of the first that is the same, by way of
+// others too, and how many different ones there are.
+func Distinct(signers []*Signer) (first []int, n int) {
+	first = make([]int, len(signers))
+	for i, s := range signers {
+		first[i] = i
+		for j := range i {
+			if s.Same(signers[j]) {
+				merge(first[:i+1], first[i], first[j])
+			}
+		}
+	}
+	for i, f := range first {
+		if f == i {
+			n++
+		}
+	}
+	return first, n
+}
+
+// merge makes two sets one, that is known by the lower of their numbers.
+func merge(sets []int, a, b int) {
+	for i, set := range sets {
+		if set == a || set == b {
+			sets[i] = min(a, b)
+		}
+	}
 }
 
 // String describes the signer in one printable line.

@@ -9,6 +9,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -40,6 +41,15 @@ var ErrUnavailable = sigstore.ErrUnavailable
 
 // ErrConfig is wrapped by errors of the constructors: what was given to be trusted can not be used.
 var ErrConfig = errors.New("trust")
+
+// IsStranger says whether a refusal is of a signature that nobody whom the caller trusts has made, or by a certificate that does
+// not say what was asked for. Any other may be of a signature by one of them that was broken.
+func IsStranger(err error) bool {
+	if all := (refusals)(nil); errors.As(err, &all) {
+		return !slices.ContainsFunc(all, func(err error) bool { return !IsStranger(err) })
+	}
+	return errors.Is(err, ErrMethod) || errors.Is(err, ErrUntrusted) || errors.Is(err, ErrIdentity)
+}
 
 // Verifier checks bundles against one thing that the caller trusts. Those of this package may be used from several
 // goroutines.

@@ -95,25 +95,29 @@ func signaturesIn(ctx context.Context, all *Place) ([]*Place, error) {
 		folder := strings.TrimPrefix(path.Dir("/"+e.Path), "/")
 		model := strings.TrimSuffix(e.Path, ".sig")
 		at := &Place{Repo: all.Repo, Commit: all.Commit, Signature: e.Path, snapshot: all.snapshot}
-		if isSignatureName(e.Path) {
-			at.Path, at.Name = folder, nameAt(folder)
-		} else if signs, err := all.signsFileAt(ctx, model, e); err != nil {
-			return nil, err
-		} else if signs {
+		_, beside := all.snapshot.Entry(model)
+		if !isSignatureName(e.Path) {
+			if !beside && !isCoSignatureName(e.Path) {
+				continue
+			}
+			if maybe, err := all.maybeBundleAt(ctx, e); err != nil {
+				return nil, err
+			} else if !maybe {
+				continue
+			}
+		}
+		if beside && !isSignatureName(e.Path) {
 			at.Path, at.Name, at.Single = model, model, true
 		} else {
-			continue
+			at.Path, at.Name = folder, nameAt(folder)
 		}
 		places = append(places, at)
 	}
 	return places, nil
 }
 
-// signsFileAt is signsFile for an entry of a commit.
-func (p *Place) signsFileAt(ctx context.Context, model string, signature gitrepo.Entry) (bool, error) {
-	if _, beside := p.snapshot.Entry(model); !beside {
-		return false, nil
-	}
+// maybeBundleAt is maybeBundle for an entry of a commit.
+func (p *Place) maybeBundleAt(ctx context.Context, signature gitrepo.Entry) (bool, error) {
 	raw, err := p.readAt(ctx, signature.Path)
 	switch {
 	case errors.Is(err, bounded.ErrTooLarge), errors.Is(err, bounded.ErrNotRegular):
@@ -200,10 +204,11 @@ func (p *Place) siblingsAt(ctx context.Context) ([]string, error) {
 	if p.Path == "" {
 		prefix = ""
 	}
+	held := func(name string) bool { _, found := p.snapshot.Entry(name); return found }
 	var names []string
 	for _, e := range p.snapshot.Under(p.Path) {
 		name, inside := strings.CutPrefix(e.Path, prefix)
-		if !inside || strings.Contains(name, "/") || e.Path == p.Signature || !isSignatureName(name) {
+		if !inside || strings.Contains(name, "/") || e.Path == p.Signature || !signs(e.Path, held) {
 			continue
 		}
 		raw, err := p.readAt(ctx, e.Path)

@@ -33,6 +33,22 @@ func coverOf(p *Place, v *ui.Verdict) cover {
 	return c
 }
 
+// coversOf is what the signatures that were judged together speak of.
+func coversOf(p *Place, v *ui.Verdict, members []*member) []cover {
+	if v.Quorum == nil || v.ExitCode() != ui.ExitOK {
+		return []cover{coverOf(p, v)}
+	}
+	var covers []cover
+	for _, m := range members {
+		c := coverOf(m.place, m.verdict)
+		if c.manifest == nil {
+			c.path, c.single = c.signature, true // a stranger's speaks of nothing
+		}
+		covers = append(covers, c)
+	}
+	return covers
+}
+
 // holds says whether a path is part of what was signed, and was compared. What the
 // signer left out is not, even though that is no fault of the signature: a copy of
 // any signed folder could bring it.

@@ -24,7 +24,22 @@ import (
 // failure. p is of [LocateHub].
 func Download(ctx context.Context, p *Place, to Destination, o VerifyOptions) *ui.Verdict {
 	v := newVerdict(p)
-	v.Err = downloadInto(ctx, v, p, to, o)
+	if o.Policy.Threshold == 0 {
+		v.Err = downloadInto(ctx, v, p, to, o)
+		return v
+	}
+	// The signers who count have signed the same files, as the Hub lists them. So it
+	// is enough to hold what comes against one signature and the listing.
+	listed := o
+	listed.Check.RequireRead = false
+	all, members := verifyTogether(ctx, p, listed)
+	if all.ExitCode() != ui.ExitOK {
+		return all
+	}
+	i := slices.IndexFunc(members, func(m *member) bool { return m.verdict.Signer == all.Signer })
+	o.Policy.Threshold = 0
+	v.Err = downloadInto(ctx, v, members[i].place, to, o)
+	v.Quorum = all.Quorum
 	return v
 }
 
@@ -46,11 +61,11 @@ func (d Destination) of(r hub.Revision) (download.Destination, string) {
 }
 
 func downloadInto(ctx context.Context, v *ui.Verdict, p *Place, to Destination, o VerifyOptions) error {
+	o.Check.RequireRead = false // what is promised is going to be read
 	b, err := believe(ctx, v, p, o)
 	if err != nil {
 		return err
 	}
-	o.Check.RequireRead = false // what is promised is going to be read
 	if err := compareFiles(ctx, v, p, v.Manifest, o); err != nil {
 		return err
 	}

@@ -27,8 +27,9 @@ func isSignatureName(name string) bool {
 }
 
 // Signatures lists the places of the signatures that git tracks in the worktree
-// of repo: every model.sig and *.oms.sig for its own folder, and every
-// FILE.sig that is a model signature beside a tracked FILE.
+// of repo: every model.sig and *.oms.sig for its own folder, every FILE.sig that
+// is a model signature beside a tracked FILE, and every other model.NAME.sig that
+// is one, for its own folder again.
 func Signatures(ctx context.Context, repo *gitrepo.Repository) ([]*Place, error) {
 	entries, err := repo.Index(ctx, "")
 	if err != nil {
@@ -45,10 +46,11 @@ func signaturesAmong(repo *gitrepo.Repository, entries []gitrepo.Entry) []*Place
 			continue
 		}
 		file := filepath.Join(repo.Top, filepath.FromSlash(e.Path))
+		_, beside := findEntry(entries, strings.TrimSuffix(e.Path, ".sig"))
 		switch {
-		case isSignatureName(e.Path):
+		case isSignatureName(e.Path), !beside && isCoSignatureName(e.Path) && maybeBundle(file):
 			places = append(places, &Place{Path: filepath.Dir(file), Name: displayPath(filepath.Dir(file)), Signature: file, Repo: repo})
-		case signsFile(entries, e.Path, file):
+		case beside && maybeBundle(file):
 			model := strings.TrimSuffix(file, ".sig")
 			places = append(places, &Place{Path: model, Name: displayPath(model), Single: true, Signature: file, Repo: repo})
 		}
@@ -56,16 +58,15 @@ func signaturesAmong(repo *gitrepo.Repository, entries []gitrepo.Entry) []*Place
 	return places
 }
 
-// signsFile says whether the tracked file called name is a model signature and
-// stands beside the tracked file that it is named for. Other programs make
-// files called FILE.sig as well. One that cannot be read may be a signature, and
-// is looked at: a verdict must not get lost by breaking it.
-func signsFile(entries []gitrepo.Entry, name, file string) bool {
-	model := strings.TrimSuffix(name, ".sig")
-	_, beside := slices.BinarySearchFunc(entries, model, func(e gitrepo.Entry, path string) int { return strings.Compare(e.Path, path) })
-	if !beside {
-		return false
-	}
+// findEntry finds a path among the entries of the index.
+func findEntry(entries []gitrepo.Entry, name string) (int, bool) {
+	return slices.BinarySearchFunc(entries, name, func(e gitrepo.Entry, path string) int { return strings.Compare(e.Path, path) })
+}
+
+// maybeBundle says whether a tracked file is meant as a model signature. Other
+// programs make files called FILE.sig as well. One that cannot be read may be a
+// signature, and is looked at: a verdict must not get lost by breaking it.
+func maybeBundle(file string) bool {
 	raw, err := bounded.ReadRegular(file, oms.MaxBundleSize)
 	return err != nil || claimsToBeBundle(raw)
 }

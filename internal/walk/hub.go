@@ -25,14 +25,14 @@ type remote struct {
 	// signatures are the contents of the signature and of its siblings, as they were
 	// when they were looked at: asked once more, the Hub may send something else.
 	signatures map[string][]byte
-	beside     []string // the siblings, once they are known
+	beside     map[string][]string // the siblings of a signature, once they are known
 }
 
 // LocateHub asks the Hub what a repository holds at a revision. An empty
 // signature means model.sig in it, or else its one *.oms.sig; another is a file
 // here.
 func LocateHub(ctx context.Context, client *hub.Client, repo hub.Repo, revision, signature string) (*Place, error) {
-	r := &remote{client: client, signatures: make(map[string][]byte)}
+	r := &remote{client: client, signatures: make(map[string][]byte), beside: make(map[string][]string)}
 	var err error
 	if r.revision, err = client.Resolve(ctx, repo, revision); err != nil {
 		return nil, hubError(repo, err)
@@ -141,12 +141,13 @@ const (
 // siblings is [Place.siblings] on the Hub. What is there beyond the bounds is
 // compared as any other file.
 func (r *remote) siblings(ctx context.Context, signature string) ([]string, error) {
-	if r.beside != nil {
-		return r.beside, nil
+	if names, known := r.beside[signature]; known {
+		return names, nil
 	}
+	held := func(name string) bool { _, found := r.entry(name); return found }
 	names, read, left := []string{}, 0, int64(maxSiblingBytes)
 	for _, e := range r.entries {
-		if strings.Contains(e.Path, "/") || e.Path == signature || !isSignatureName(e.Path) {
+		if strings.Contains(e.Path, "/") || e.Path == signature || !signs(e.Path, held) {
 			continue
 		}
 		if read++; read > maxSiblings || e.Size > left {
@@ -166,7 +167,7 @@ func (r *remote) siblings(ctx context.Context, signature string) ([]string, erro
 			delete(r.signatures, e.Path)
 		}
 	}
-	r.beside = names
+	r.beside[signature] = names
 	return names, nil
 }
 

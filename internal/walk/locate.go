@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
@@ -228,12 +229,15 @@ func (p *Place) siblings(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, ui.Trouble("", "looking for signatures: %w", err)
 	}
+	held := func(name string) bool {
+		return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == name && !e.IsDir() })
+	}
 	var names []string
 	for _, e := range entries {
 		name := e.Name()
 		file := filepath.Join(p.Path, name)
 		isFile := e.Type().IsRegular() || p.Cached != nil && p.Cached.Follows(file)
-		if !isSignatureName(name) || file == p.Signature || !isFile {
+		if !signs(name, held) || file == p.Signature || !isFile {
 			continue
 		}
 		raw, err := bounded.ReadRegular(file, oms.MaxBundleSize)

@@ -138,13 +138,14 @@ func judgeVisit(ctx context.Context, repo *gitrepo.Repository, v gitrepo.Visit, 
 	if err != nil {
 		return nil, err
 	}
+	judged := newJudgedOnce(places, o)
 	var entries []*ui.LogEntry
 	for _, change := range v.Paths {
 		e := &ui.LogEntry{Commit: v.Commit, Time: v.Time, Signature: change.Path}
 		i := slices.IndexFunc(places, func(p *Place) bool { return p.Signature == change.Path })
 		switch {
 		case i >= 0:
-			e.Verdict = judgePlace(ctx, places[i], o)
+			e.Verdict, e.Together = judged.of(ctx, places[i]), judged.all(ctx, places[i].Path)
 			if err := misconfigured(e.Verdict); err != nil && ctx.Err() == nil {
 				return nil, err
 			}
@@ -155,6 +156,7 @@ func judgeVisit(ctx context.Context, repo *gitrepo.Repository, v gitrepo.Visit, 
 			continue // another program's
 		default:
 			e.CoveredBy = covering(places, change.Path)
+			e.Together = judged.all(ctx, signedFolder(change.Path))
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -169,7 +171,7 @@ func judgeVisit(ctx context.Context, repo *gitrepo.Repository, v gitrepo.Visit, 
 func covering(places []*Place, gone string) string {
 	model := strings.TrimSuffix(gone, ".sig")
 	if isSignatureName(gone) {
-		model = strings.TrimPrefix(path.Dir("/"+gone), "/")
+		model = signedFolder(gone)
 	}
 	for _, p := range places {
 		if p.Path == model || !p.Single && gitrepo.IsUnder(model, p.Path) {
@@ -178,6 +180,10 @@ func covering(places []*Place, gone string) string {
 	}
 	return ""
 }
+
+// signedFolder is the folder that a signature of that path is for, unless it is one for
+// a file.
+func signedFolder(signature string) string { return strings.TrimPrefix(path.Dir("/"+signature), "/") }
 
 // claimOf is what the signature at p claims; nil where it cannot be read.
 func claimOf(ctx context.Context, p *Place) *ui.Claim {

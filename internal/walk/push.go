@@ -3,7 +3,6 @@ package walk
 import (
 	"context"
 	"errors"
-	"path"
 	"slices"
 	"strings"
 
@@ -181,12 +180,12 @@ func (c *pushCheck) judge(ctx context.Context, ref string, now *Place) (code int
 		return ui.ExitFailed, nil
 	}
 	var covers []cover
-	for _, p := range places {
-		v := c.verdict(ctx, p)
+	for _, p := range heads(places, c.options.Policy) {
+		v, members := c.verdict(ctx, p)
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
-		covers = append(covers, coverOf(p, v))
+		covers = append(covers, coversOf(p, v, members)...)
 		if v.ExitCode() == ui.ExitOK {
 			t.PushedSignature(ref, v)
 			continue
@@ -208,13 +207,14 @@ func (c *pushCheck) judge(ctx context.Context, ref string, now *Place) (code int
 
 // verdict is what the policy makes of a signature. One that asks for signatures, or
 // refuses signers of whom nothing is known, is not content with what one claims.
-func (c *pushCheck) verdict(ctx context.Context, p *Place) *ui.Verdict {
+func (c *pushCheck) verdict(ctx context.Context, p *Place) (*ui.Verdict, []*member) {
 	o := VerifyOptions{Policy: c.options.Policy, URL: c.options.URL, Hasher: c.options.Hasher, Terminal: c.options.Terminal}
-	if o.Policy.Require || o.Policy.FirstUse == policy.RefuseUnknown {
+	if o.Policy.Require || o.Policy.Threshold > 0 || o.Policy.FirstUse == policy.RefuseUnknown {
 		o.Policy.FirstUse = policy.RefuseUnknown
-		return Verify(ctx, p, o)
+		return verifyHead(ctx, p, o)
 	}
-	return judgePlace(ctx, p, o)
+	v := judgePlace(ctx, p, o)
+	return v, []*member{{place: p, verdict: v}}
 }
 
 // judgePlace verifies a signature by a policy or a pin, and pins nobody. Where
@@ -281,16 +281,15 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	if err := now.takeSnapshot(ctx); err != nil {
+	places, err := signaturesIn(ctx, now)
+	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, p := range old {
 		stays := len(now.snapshot.Under(p.Path)) > 0
-		// Of several signatures beside each other one is enough.
-		others := slices.ContainsFunc(now.snapshot.Entries, func(e gitrepo.Entry) bool {
-			return !p.Single && path.Dir(e.Path) == path.Dir(p.Signature) && isSignatureName(e.Path)
-		})
+		// Of several signatures beside each other one is enough, or as many as there have to be.
+		others := slices.ContainsFunc(places, func(other *Place) bool { return !p.Single && !other.Single && other.Path == p.Path })
 		if slices.Contains(gone, p.Signature) && stays && !others {
 			names = append(names, p.Signature)
 		}

@@ -83,7 +83,7 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 		return nil, err
 	}
 	done := &ui.Signing{Model: p.Path, Signature: p.signatureName(), Manifest: m, Signer: o.Signer.Describe(), Bytes: size(t), Files: len(t.Files), Promised: promised(t)}
-	if done.Unchanged, err = p.alreadySigned(ctx, m, o.Signer); err != nil {
+	if done.Unchanged, err = p.alreadySigned(ctx, m, siblings, o.Signer); err != nil {
 		return nil, err
 	}
 	if !done.Unchanged {
@@ -281,8 +281,9 @@ func sha256Of(m *oms.Manifest, t *tree.Tree) func(path string) []byte {
 }
 
 // alreadySigned says whether the signature file holds this signer's signature
-// of the very same statement.
-func (p *Place) alreadySigned(ctx context.Context, m *oms.Manifest, signer sign.Signer) (bool, error) {
+// of the same statement. That it was made before there were others beside it makes
+// no difference.
+func (p *Place) alreadySigned(ctx context.Context, m *oms.Manifest, siblings []string, signer sign.Signer) (bool, error) {
 	raw, err := bounded.ReadRegular(p.Signature, oms.MaxBundleSize)
 	if err != nil {
 		return false, nil // it is not there, or nothing that could be a signature: it will be replaced
@@ -295,7 +296,21 @@ func (p *Place) alreadySigned(ctx context.Context, m *oms.Manifest, signer sign.
 	if err != nil {
 		return false, ui.Trouble("", "writing the statement: %w", err)
 	}
-	return bytes.Equal(b.Payload, payload) && signer.Made(ctx, b), nil
+	return (bytes.Equal(b.Payload, payload) || samePayload(b.Payload, m, siblings)) && signer.Made(ctx, b), nil
+}
+
+// samePayload says whether a payload differs from what m says by nothing but which
+// other signatures it leaves out.
+func samePayload(payload []byte, m *oms.Manifest, siblings []string) bool {
+	old, err := oms.ParseStatement(payload)
+	if err != nil || old.Legacy || old.ModelName != m.ModelName || len(siblings) == 0 {
+		return false
+	}
+	others := make(map[string]bool, len(siblings))
+	for _, name := range siblings {
+		others[name] = true
+	}
+	return manifestKey(old, others) == manifestKey(m, others)
 }
 
 // signAndWrite signs the manifest and puts the signature in its place, whole or

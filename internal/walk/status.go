@@ -39,11 +39,12 @@ func Status(ctx context.Context, repo *gitrepo.Repository, o StatusOptions) (*ui
 		return nil, err
 	}
 	s := &ui.Status{}
+	judged := newJudgedOnce(w.places, verify)
 	for _, p := range w.places {
 		if !gitrepo.IsUnder(p.Signature, o.Under) && !gitrepo.IsUnder(p.Path, o.Under) && !gitrepo.IsUnder(o.Under, p.Path) {
 			continue
 		}
-		v := judgePlace(ctx, p, verify)
+		v := judged.of(ctx, p)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -51,6 +52,9 @@ func Status(ctx context.Context, repo *gitrepo.Repository, o StatusOptions) (*ui
 			return nil, err
 		}
 		s.Signatures = append(s.Signatures, ui.SignatureStatus{Path: p.Signature, Model: p.Path, Verdict: v})
+		if all := judged.all(ctx, p.Path); all != nil && !slices.Contains(s.Together, all) {
+			s.Together = append(s.Together, all)
+		}
 	}
 	if err := w.readChanges(); err != nil {
 		return nil, err
@@ -184,11 +188,17 @@ func (w *worktreeState) state(signature string) ui.SignatureState {
 	return ui.SignatureCommitted
 }
 
+// holds says whether the index holds a path.
+func (w *worktreeState) holds(name string) bool {
+	_, found := findEntry(w.entries, name)
+	return found
+}
+
 // others are the signatures at or under a path that the index does not hold.
 func (w *worktreeState) others(under string) []ui.SignatureStatus {
 	var found []ui.SignatureStatus
 	add := func(name string, state ui.SignatureState) {
-		if isSignatureName(name) && gitrepo.IsUnder(name, under) {
+		if (isSignatureName(name) || isCoSignatureName(name) && !w.holds(strings.TrimSuffix(name, ".sig"))) && gitrepo.IsUnder(name, under) {
 			found = append(found, ui.SignatureStatus{Path: name, Model: strings.TrimSuffix(name[:strings.LastIndexByte(name, '/')+1], "/"), State: state})
 		}
 	}

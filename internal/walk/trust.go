@@ -32,10 +32,17 @@ func CheckSigners(ctx context.Context, repo *gitrepo.Repository, o VerifyOptions
 	if o.Policy.FirstUse == policy.AskFirst {
 		o.Policy.FirstUse = policy.AcceptNew // which leaves the question to whoever is to answer it
 	}
-	for _, p := range s.places {
-		v := newVerdict(p)
-		_, v.Err = believe(ctx, v, p, o)
-		verdicts = append(verdicts, v)
+	if o.Policy.Threshold > 0 {
+		for _, p := range heads(s.places, o.Policy) {
+			v, _ := believeTogether(ctx, p, o)
+			verdicts = append(verdicts, v)
+		}
+	} else {
+		for _, p := range s.places {
+			v := newVerdict(p)
+			_, v.Err = believe(ctx, v, p, o)
+			verdicts = append(verdicts, v)
+		}
 	}
 	for _, v := range verdicts {
 		code = ui.Worse(code, v.ExitCode())

@@ -42,9 +42,14 @@ type VerifyOptions struct {
 	Known []pins.Pin
 }
 
-// Verify checks the signature of the model at p. What is wrong is told in the
-// verdict; there is always one.
+// Verify checks the signature of the model at p, and where the policy asks for a
+// number of signers those beside it as well. What is wrong is told in the verdict;
+// there is always one.
 func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
+	if o.Policy.Threshold > 0 {
+		v, _ := verifyTogether(ctx, p, o)
+		return v
+	}
 	v := newVerdict(p)
 	v.Err = verifyInto(ctx, v, p, o)
 	findReplay(ctx, v, p, o)

@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/digest"
@@ -91,22 +92,20 @@ func (o WorktreeOptions) requireAll(entries []gitrepo.Entry, covers []cover) (co
 // verifyAll verifies the signatures and tells their verdicts.
 func (o WorktreeOptions) verifyAll(ctx context.Context, s *survey) (all outcome, err error) {
 	selfAsserted := 0
-	for _, p := range s.places {
-		v := Verify(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Known: s.known, Terminal: o.Terminal})
+	for _, p := range heads(s.places, o.Policy) {
+		v, members := verifyHead(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Known: s.known, Terminal: o.Terminal})
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
-		all.covers = append(all.covers, coverOf(p, v))
+		all.covers = append(all.covers, coversOf(p, v, members)...)
 		var nobody *unchecked
 		switch {
 		case !errors.As(v.Err, &nobody):
 			o.Terminal.Verdict(v)
 			all.checked, all.code = true, ui.Worse(all.code, v.ExitCode())
-			files, err := wrongFiles(p, v)
-			if err != nil {
+			if err := all.addWrong(members); err != nil {
 				return all, err
 			}
-			all.wrong = append(all.wrong, files...)
 		case nobody.selfAsserted:
 			selfAsserted++
 		default:
@@ -117,6 +116,25 @@ func (o WorktreeOptions) verifyAll(ctx context.Context, s *survey) (all outcome,
 		o.Terminal.NobodyTrusted(selfAsserted, o.URL)
 	}
 	return all, nil
+}
+
+// addWrong adds the files that the signatures of one model say are wrong, each once.
+func (all *outcome) addWrong(members []*member) error {
+	for _, m := range members {
+		if m.stranger {
+			continue
+		}
+		files, err := wrongFiles(m.place, m.verdict)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if len(members) == 1 || !slices.ContainsFunc(all.wrong, func(known quarantine.File) bool { return known.Path == f.Path }) {
+				all.wrong = append(all.wrong, f)
+			}
+		}
+	}
+	return nil
 }
 
 // quarantine puts wrong files out of the way where the policy says so. A policy
