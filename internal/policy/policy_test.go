@@ -71,11 +71,43 @@ func TestFromConfigRefuses(t *testing.T) {
 		"provider expression alone": {map[string][]string{"identityproviderregexp": {".*"}}, "identityProviderRegexp"},
 		"which expression for which": {map[string][]string{"identity": {"a@example.com", "b@example.com"},
 			"identityproviderregexp": {"https://one.*", "https://two.*"}}, "several providers"},
-		"workflow of nobody": {map[string][]string{"githubworkflowref": {"refs/heads/main"}}, "ref refs/heads/main"},
-		"workflow of a key":  {map[string][]string{"githubworkflowtrigger": {"push"}, "publickey": {abs}}, "trigger push"},
+		"threshold, a word":        {map[string][]string{"threshold": {"two"}, "publickey": {abs, abs + "2"}}, `"two", expected a number`},
+		"threshold, empty":         {map[string][]string{"threshold": {"2", ""}, "publickey": {abs, abs + "2"}}, `"", expected a number`},
+		"threshold, negative":      {map[string][]string{"threshold": {"-1"}, "publickey": {abs}}, `"-1"`},
+		"threshold, a fraction":    {map[string][]string{"threshold": {"1.5"}, "publickey": {abs, abs + "2"}}, `"1.5"`},
+		"threshold, huge":          {map[string][]string{"threshold": {"65"}, "certificatechain": {abs}}, `"65"`},
+		"threshold of nobody":      {map[string][]string{"threshold": {"1"}}, "nobody is named"},
+		"threshold, out of reach":  {map[string][]string{"threshold": {"2"}, "publickey": {abs}}, "no more than 1"},
+		"threshold, one key twice": {map[string][]string{"threshold": {"2"}, "publickey": {abs, abs}}, "no more than 1"},
+		"threshold, one person":    {map[string][]string{"threshold": {"2"}, "identity": {"a@x p", "A@X p"}}, "no more than 1"},
+		"workflow of nobody":       {map[string][]string{"githubworkflowref": {"refs/heads/main"}}, "ref refs/heads/main"},
+		"workflow of a key":        {map[string][]string{"githubworkflowtrigger": {"push"}, "publickey": {abs}}, "trigger push"},
 	} {
 		if _, err := policy.FromConfig(config(c.values)); !errors.Is(err, policy.ErrConfig) || !strings.Contains(err.Error(), c.names) {
 			t.Errorf("%s: %v, want ErrConfig that names %s", name, err, c.names)
+		}
+	}
+}
+
+func TestThreshold(t *testing.T) {
+	abs := filepath.Join(t.TempDir(), "key.pub")
+	for name, c := range map[string]struct {
+		values  map[string][]string
+		want    int
+		require bool
+	}{
+		"none":               {map[string][]string{"publickey": {abs}}, 0, false},
+		"taken back":         {map[string][]string{"threshold": {"2", "0"}}, 0, false},
+		"one":                {map[string][]string{"threshold": {"1"}, "publickey": {abs}}, 1, true},
+		"the last counts":    {map[string][]string{"threshold": {"3", "2"}, "publickey": {abs}, "identity": {"a@x p"}}, 2, true},
+		"any by a authority": {map[string][]string{"threshold": {"64"}, "certificatechain": {abs}}, 64, true},
+		"any by expression":  {map[string][]string{"threshold": {"5"}, "identityregexp": {".* p"}}, 5, true},
+		"any by provider":    {map[string][]string{"threshold": {"2"}, "identity": {"a@x"}, "identityproviderregexp": {".*"}}, 2, true},
+		"without require":    {map[string][]string{"threshold": {"1"}, "publickey": {abs}, "require": {"false"}}, 1, false},
+	} {
+		p, err := policy.FromConfig(config(c.values))
+		if err != nil || p.Threshold != c.want || p.Require != c.require {
+			t.Errorf("%s: %d, require %v, %v; want %d, %v", name, p.Threshold, p.Require, err, c.want, c.require)
 		}
 	}
 }
