@@ -54,7 +54,7 @@ func TestCertificate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := verify.Signer{Method: "certificate", Identity: "CN=signer", Issuer: "CN=b", Fingerprint: verify.Fingerprint(leaf), LogIndex: -1}
+			want := verify.Signer{Method: "certificate", Identity: "CN=signer", Issuer: "CN=b", Fingerprint: verify.Fingerprint(leaf), Key: keyID(key), LogIndex: -1}
 			if m.ModelName != "model" || *signer != want {
 				t.Errorf("manifest %+v, signer %+v, want %+v", m, signer, want)
 			}

@@ -30,7 +30,7 @@ func TestKey(t *testing.T) {
 				t.Fatal(err)
 			}
 			id := keyID(key)
-			want := verify.Signer{Method: "key", Identity: id, Fingerprint: id, LogIndex: -1}
+			want := verify.Signer{Method: "key", Identity: id, Fingerprint: id, Key: id, LogIndex: -1}
 			if m.ModelName != "model" || *signer != want || signer.String() != "key "+id {
 				t.Errorf("manifest %+v, signer %+v, want %+v", m, signer, want)
 			}

@@ -1,9 +1,6 @@
 package verify_test
 
 import (
-	"context"
-	"crypto/elliptic"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"testing"
@@ -44,26 +41,6 @@ func TestDistinct(t *testing.T) {
 		if n != c.n || !slices.Equal(first, c.first) {
 			t.Errorf("%s: %v, %d; want %v, %d", name, first, n, c.first, c.n)
 		}
-	}
-}
-
-// A certificate's signer is known by the key that is in it.
-func TestCertificateKey(t *testing.T) {
-	ca := verifytest.NewRoot(t, "ca")
-	key := verifytest.NewKey(t, elliptic.P256())
-	chain := []*x509.Certificate{ca.Issue(t, "one", key)}
-	trusted, err := verify.NewCertificate([][]byte{verifytest.PEM(ca.Certificate)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &oms.Bundle{Material: oms.MaterialCertificate, Certificates: verifytest.DER(chain...), PayloadType: oms.PayloadType, Payload: payload(t)}
-	b.Signature = verifytest.Sign(t, key, oms.PAE(b.PayloadType, b.Payload))
-	signer, err := trusted.Verify(context.Background(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := verify.KeyID(verify.KeyHint(&key.PublicKey)); signer.Key != want {
-		t.Errorf("key %s, want %s", signer.Key, want)
 	}
 }
 
