@@ -110,8 +110,8 @@ func TestTimestampServerFails(t *testing.T) {
 			}
 		}, "more than"},
 		"long": {func(a *verifytest.TimestampAuthority) {
-			a.Leaf = a.Issue(t, strings.Repeat("a", 30_000), verifytest.NewKey(t, elliptic.P256()), verifytest.TimestampUsage)
-		}, nil, "nobody would believe"},
+			*a = *verifytest.NewTimestampAuthority(t, "b", func(c *x509.Certificate) { c.Subject.CommonName = strings.Repeat("a", 30_000) })
+		}, nil, "at most 24576 are taken"},
 		"of something": {func(a *verifytest.TimestampAuthority) {
 			a.Change = func(ts *timestamp.Timestamp) { sum := sha256.Sum256(nil); ts.HashedMessage = sum[:] }
 		}, nil, "of another signature"},

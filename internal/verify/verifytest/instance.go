@@ -29,6 +29,9 @@ import (
 
 // Instance is a Sigstore instance without servers: Fulcio, Rekor v1 and a timestamp authority as functions.
 type Instance struct {
+	// Timestamps are further timestamp authorities that the trusted root names.
+	Timestamps []*TimestampAuthority
+
 	sigstore  *ca.VirtualSigstore
 	authority *Authority // which certifies the keys of others
 }
@@ -40,7 +43,7 @@ func NewInstance(t testing.TB) *Instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Instance{vs, NewRoot(t, "sigstore")}
+	return &Instance{sigstore: vs, authority: NewRoot(t, "sigstore")}
 }
 
 // TrustedRoot returns the trusted root as JSON, with the instance's certificate transparency log if ctlog says so. Its
@@ -54,8 +57,11 @@ func (i *Instance) TrustedRoot(t testing.TB, ctlog bool) []byte {
 	authorities := append(i.sigstore.FulcioCertificateAuthorities(), &root.FulcioCertificateAuthority{
 		Root: i.authority.Certificate, ValidityPeriodStart: i.authority.Certificate.NotBefore,
 	})
-	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, authorities, ctlogs,
-		i.sigstore.TimestampingAuthorities(), logs(t, i.sigstore.RekorLogs()))
+	stamps := i.sigstore.TimestampingAuthorities()
+	for _, a := range i.Timestamps {
+		stamps = append(stamps, &root.SigstoreTimestampingAuthority{Root: a.Certificate, Leaf: a.Leaf, ValidityPeriodStart: a.Leaf.NotBefore})
+	}
+	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, authorities, ctlogs, stamps, logs(t, i.sigstore.RekorLogs()))
 	if err != nil {
 		t.Fatal(err)
 	}
