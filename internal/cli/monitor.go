@@ -20,7 +20,8 @@ const shortestRound = time.Second
 // Monitor holds the options of watching logs.
 type Monitor struct {
 	identities, expressions []string
-	issuer, log, state      string
+	issuer, issuers         string
+	log, state              string
 	since, limit            int64
 	all                     bool
 	every                   time.Duration
@@ -34,6 +35,7 @@ func (o *Monitor) Register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.identities, "identity", nil, "watch the Sigstore `IDENTITY`, an e-mail address or a URI; may be repeated")
 	flags.StringArrayVar(&o.expressions, "identity-regexp", nil, "watch identities that match the whole of `EXPRESSION`, in RE2's syntax; may be repeated")
 	flags.StringVar(&o.issuer, "identity-provider", "", "count only what the provider at `URL` has vouched for")
+	flags.StringVar(&o.issuers, "identity-provider-regexp", "", "count only what providers have vouched for whose URL matches the whole of `EXPRESSION`")
 	flags.StringVar(&o.log, "log", "", "watch only the log at `URL`, which the trusted root has to list")
 	flags.Int64Var(&o.since, "since-index", 0, "read from the entry with index `N` on")
 	flags.BoolVar(&o.all, "all", false, "read from the first entry on")
@@ -64,10 +66,10 @@ func (o *Monitor) Options(p policy.Policy) (walk.MonitorOptions, error) {
 		out.Since = 0
 	}
 	for _, id := range o.identities {
-		out.Identities = append(out.Identities, verify.Identity{ID: id, Issuer: o.issuer})
+		out.Identities = append(out.Identities, verify.Identity{ID: id, Issuer: o.issuer, IssuerRegexp: o.issuers})
 	}
 	for _, expression := range o.expressions {
-		out.Identities = append(out.Identities, verify.Identity{Regexp: expression, Issuer: o.issuer})
+		out.Identities = append(out.Identities, verify.Identity{Regexp: expression, Issuer: o.issuer, IssuerRegexp: o.issuers})
 	}
 	for _, id := range out.Identities {
 		if id.ID == "" && id.Regexp == "" {
@@ -75,8 +77,13 @@ func (o *Monitor) Options(p policy.Policy) (walk.MonitorOptions, error) {
 			return out, ui.Usage("", "--identity or --identity-regexp: names nobody")
 		}
 	}
-	if len(out.Identities) == 0 && o.changed("identity-provider") {
-		return out, ui.Usage("", "--identity-provider goes with --identity or --identity-regexp")
+	switch named := o.changed("identity-provider") || o.changed("identity-provider-regexp"); {
+	case o.issuer != "" && o.issuers != "":
+		return out, ui.Usage("", "--identity-provider does not go with --identity-provider-regexp")
+	case named && len(out.Identities) == 0:
+		return out, ui.Usage("", "--identity-provider and --identity-provider-regexp go with --identity or --identity-regexp")
+	case named && o.issuer == "" && o.issuers == "":
+		return out, ui.Usage("", "--identity-provider or --identity-provider-regexp: names nobody")
 	}
 	o.instance.Apply(&p.Trust)
 	out.Policy = p

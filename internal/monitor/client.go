@@ -23,6 +23,9 @@ const (
 // errNotThere is wrapped by errors about an address that a log does not know.
 var errNotThere = errors.New("not there")
 
+// errTooLarge is wrapped by errors about an answer with more bytes than are read.
+var errTooLarge = errors.New("its answer is too large")
+
 // ErrUnavailable is wrapped by errors about a log that does not answer, or not with what was asked for.
 var ErrUnavailable = errors.New("the log cannot be read")
 
@@ -111,7 +114,7 @@ func (c *Client) once(ctx context.Context, method, address, body string, limit i
 	case err != nil:
 		return nil, 0, errors.New(plain.Line(err.Error()))
 	case int64(len(answer)) > limit:
-		return nil, -1, fmt.Errorf("its answer has more than %d bytes", limit)
+		return nil, -1, fmt.Errorf("%w: it has more than %d bytes", errTooLarge, limit)
 	}
 	return answer, 0, nil
 }

@@ -1,6 +1,7 @@
 package monitor_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -79,6 +80,22 @@ func TestEndless(t *testing.T) {
 				w.log.Add(w.body(t, "alice", 2))
 			}
 		}
+	})
+}
+
+// TestLargeEntries holds that nobody can keep others from reading on by logging what is too much for one answer.
+func TestLargeEntries(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		if !w.log.V1 {
+			t.Skip("an entry of a log of tiles has 64 KB at most")
+		}
+		w.want(t)
+		large := append([]byte(`{"apiVersion":"0.0.1","kind":"rekord","spec":"`), bytes.Repeat([]byte("a"), 8<<20)...)
+		for range 7 {
+			w.log.Add(append(large, `"}`...))
+		}
+		w.log.Add(w.body(t, "alice", 1))
+		w.want(t, 7)
 	})
 }
 

@@ -226,15 +226,19 @@ func (c *content) addPEM(text []byte) {
 // Watched are the signers whose entries are looked for.
 type Watched []verify.Identity
 
+// ErrWatched is wrapped by errors about signers who cannot be watched as they are named.
+var ErrWatched = errors.New("signer to watch")
+
 // matcher knows the entries of watched signers.
 type matcher struct {
 	trusted    root.TrustedMaterial
 	identities []matchedIdentity
 }
 
+// matchedIdentity is an identity with its expressions, nil where it is to be matched to the letter.
 type matchedIdentity struct {
 	verify.Identity
-	expression *regexp.Regexp // nil where the identity is to be matched to the letter
+	id, issuer *regexp.Regexp
 }
 
 // newMatcher compiles the watched identities. Where one names no issuer, every issuer counts.
@@ -242,29 +246,37 @@ func newMatcher(trusted root.TrustedMaterial, watched Watched) (*matcher, error)
 	m := &matcher{trusted: trusted}
 	for _, id := range watched {
 		one := matchedIdentity{Identity: id}
-		if (id.ID == "") == (id.Regexp == "") {
-			return nil, errors.New("a watched signer is either an identity or an expression")
+		if (id.ID == "") == (id.Regexp == "") || id.Issuer != "" && id.IssuerRegexp != "" {
+			return nil, fmt.Errorf("%w: it takes an identity or an expression, and at most one of either for the provider", ErrWatched)
 		}
-		if id.Regexp != "" {
-			// By itself first: see verify's certificateIdentity.
-			if _, err := regexp.Compile(id.Regexp); err != nil {
-				return nil, fmt.Errorf("identity expression: %w", err)
-			}
-			one.expression = regexp.MustCompile(`\A(?:` + id.Regexp + `)\z`)
+		var err error
+		if one.id, err = compile(id.Regexp); err != nil {
+			return nil, fmt.Errorf("%w: identity expression: %w", ErrWatched, err)
+		}
+		if one.issuer, err = compile(id.IssuerRegexp); err != nil {
+			return nil, fmt.Errorf("%w: identity provider expression: %w", ErrWatched, err)
 		}
 		m.identities = append(m.identities, one)
 	}
 	return m, nil
 }
 
-func (m *matcher) names(identity, issuer string) bool {
-	for _, id := range m.identities {
-		named := identity == id.ID && id.ID != "" || id.expression != nil && id.expression.MatchString(identity)
-		if named && (id.Issuer == "" || id.Issuer == issuer) {
-			return true
-		}
+// compile makes an expression for the whole of a text; nil of "".
+func compile(expression string) (*regexp.Regexp, error) {
+	whole, err := verify.Whole(expression)
+	if err != nil || whole == "" {
+		return nil, err
 	}
-	return false
+	return regexp.Compile(whole)
+}
+
+// names says whether a certificate is one of a watched signer, as who verifies a signature would.
+func (m *matcher) names(found certificate.Summary) bool {
+	return slices.ContainsFunc(m.identities, func(i matchedIdentity) bool {
+		id := found.SubjectAlternativeName == i.ID && i.ID != "" || i.id != nil && i.id.MatchString(found.SubjectAlternativeName)
+		issuer := i.Issuer == "" && i.issuer == nil || found.Issuer == i.Issuer || i.issuer != nil && i.issuer.MatchString(found.Issuer)
+		return id && issuer && i.Workflow.Holds(found.Extensions)
+	})
 }
 
 // signedBy finds a watched signer among those of an entry. Anybody may log a certificate of their own making with any name in it;
@@ -276,7 +288,7 @@ func (m *matcher) signedBy(c content) (e Entry, found bool) {
 			continue
 		}
 		summary, err := certificate.SummarizeCertificate(cert)
-		if err != nil || !m.names(summary.SubjectAlternativeName, summary.Issuer) {
+		if err != nil || !m.names(summary) {
 			continue
 		}
 		if _, err := sgverify.VerifyLeafCertificate(cert.NotBefore, cert, m.trusted); err != nil {

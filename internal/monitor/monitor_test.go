@@ -434,6 +434,9 @@ func TestWhoIsWatched(t *testing.T) {
 		{verify.Identity{ID: "alice@example.com", Issuer: issuer}, true},
 		{verify.Identity{ID: "alice@example.com", Issuer: "https://other.example.com"}, false},
 		{verify.Identity{ID: "lice@example.com"}, false},
+		{verify.Identity{ID: "alice@example.com", IssuerRegexp: "https://accounts[.].*"}, true},
+		{verify.Identity{ID: "alice@example.com", IssuerRegexp: "https://accounts[.]"}, false},
+		{verify.Identity{ID: "alice@example.com", Issuer: issuer, Workflow: verify.Workflow{Repository: "org/model"}}, false},
 		{verify.Identity{Regexp: ".*@example[.]com"}, true},
 		{verify.Identity{Regexp: "alice"}, false},
 		{verify.Identity{Regexp: "x|alice@example[.]com", Issuer: issuer}, true},
@@ -450,6 +453,18 @@ func TestWhoIsWatched(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestNobodyToWatch(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		for _, who := range []verify.Identity{{}, {Issuer: issuer}, {ID: "a", Regexp: "b"}, {ID: "a", Issuer: "b", IssuerRegexp: "c"},
+			{Regexp: "a)|(b"}, {ID: "a", IssuerRegexp: "("}} {
+			w.o.Watched = monitor.Watched{who}
+			if _, _, err := w.run(t); !errors.Is(err, monitor.ErrWatched) {
+				t.Errorf("%+v: error %v", who, err)
+			}
+		}
+	})
 }
 
 func TestKinds(t *testing.T) {

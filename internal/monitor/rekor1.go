@@ -159,8 +159,26 @@ type rekor1Entry struct {
 	} `json:"verification"`
 }
 
-// entries returns the entries [from, to) of a tree, each after its proof was checked.
+// entries returns the entries [from, to) of a tree, each after its proof was checked. Anybody may log large ones: those that are too
+// much together are asked for in parts.
 func (s *rekor1) entries(ctx context.Context, t tree, from, to int64) ([][]byte, error) {
+	out, err := s.entriesAtOnce(ctx, t, from, to)
+	if !errors.Is(err, errTooLarge) || to-from < 2 {
+		return out, err
+	}
+	middle := from + (to-from)/2
+	first, err := s.entries(ctx, t, from, middle)
+	if err != nil {
+		return nil, err
+	}
+	second, err := s.entries(ctx, t, middle, to)
+	if err != nil {
+		return nil, err
+	}
+	return append(first, second...), nil
+}
+
+func (s *rekor1) entriesAtOnce(ctx context.Context, t tree, from, to int64) ([][]byte, error) {
 	var list []string
 	for i := from; i < to; i++ {
 		list = append(list, strconv.FormatInt(t.offset+i, 10))

@@ -62,6 +62,8 @@ func MonitorFailed(err error) error {
 		return Failed(hint, "%w", err)
 	case errors.Is(err, monitor.ErrSince):
 		return Usage("", "--since-index: %w", err)
+	case errors.Is(err, monitor.ErrWatched):
+		return Usage("", "%w", err)
 	case errors.As(err, &unproven):
 		return Trouble(fmt.Sprintf("--since-index %d reads on behind it", unproven.Next), "%w", err)
 	case errors.Is(err, durable.ErrLocked):

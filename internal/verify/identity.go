@@ -61,11 +61,11 @@ func newMatcher(i Identity) (matcher, error) {
 	if !i.Complete() {
 		return matcher{}, errors.New("to trust a Sigstore signer takes both an identity and an identity provider")
 	}
-	id, err := whole(i.Regexp)
+	id, err := Whole(i.Regexp)
 	if err != nil {
 		return matcher{}, fmt.Errorf("identity expression: %w", err)
 	}
-	issuer, err := whole(i.IssuerRegexp)
+	issuer, err := Whole(i.IssuerRegexp)
 	if err != nil {
 		return matcher{}, fmt.Errorf("identity provider expression: %w", err)
 	}
@@ -73,8 +73,8 @@ func newMatcher(i Identity) (matcher, error) {
 	return matcher{i, c}, err
 }
 
-// whole is an expression that matches where the given one matches the whole of a text; "" for "".
-func whole(expression string) (string, error) {
+// Whole is an expression that matches where the given one matches the whole of a text; "" for "".
+func Whole(expression string) (string, error) {
 	if expression == "" {
 		return "", nil
 	}

@@ -87,6 +87,9 @@ func (w Workflow) String() string {
 	return strings.Join(parts, ", ")
 }
 
+// Holds says whether a certificate says all that w asks for.
+func (w Workflow) Holds(found certificate.Extensions) bool { return len(w.differences(found)) == 0 }
+
 // differences says what of a certificate is not as w asks for it.
 func (w Workflow) differences(found certificate.Extensions) []string {
 	var out []string
