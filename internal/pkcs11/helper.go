@@ -120,10 +120,9 @@ func (h *helper) kill() {
 
 // failure ends a helper that has not answered, and says why it has not.
 func (h *helper) failure(ctx context.Context, err error) error {
-	cause := context.Cause(ctx)
 	status := h.wait()
 	why := h.stderr.why()
-	switch {
+	switch cause := context.Cause(ctx); { // only now: the helper's end is seen before that of a context beneath the one that ended it
 	case cause != nil:
 		return cause
 	case !errors.Is(err, io.EOF):

@@ -141,6 +141,32 @@ func TestSign(t *testing.T) {
 	}
 }
 
+// A token is named by its slot as well, and a slot that has another token than the one that is named is no match.
+func TestSlots(t *testing.T) {
+	tokens := softHSM(t)
+	o, _ := options(t, "module", softhsm.PIN)
+	_, err := open(t, tokens, "pkcs11:token=gone", o)
+	var none *pkcs11.NoMatchError
+	if !errors.As(err, &none) || len(none.Choices) != 2 {
+		t.Fatalf("%v, want two choices", err)
+	}
+	for _, choice := range none.Choices {
+		name, slot, _ := strings.Cut(choice, ";slot-id=")
+		release := strings.HasPrefix(name, "token=release;")
+		for uri, want := range map[string]bool{
+			"pkcs11:" + choice:                     true, // as it is offered
+			"pkcs11:slot-id=" + slot:               true,
+			"pkcs11:token=release;slot-id=" + slot: release,
+			"pkcs11:token=other;slot-id=" + slot:   !release,
+		} {
+			s, err := open(t, tokens, uri, o)
+			if want && (err != nil || s.Describe() == "token release" != release) || !want && !errors.Is(err, pkcs11.ErrToken) {
+				t.Errorf("%s: %v, want a match: %t", uri, err, want)
+			}
+		}
+	}
+}
+
 func TestNotFound(t *testing.T) {
 	tokens := softHSM(t)
 	o, _ := options(t, "module", softhsm.PIN)
