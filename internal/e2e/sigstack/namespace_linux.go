@@ -13,9 +13,9 @@ import (
 func supported() error { return nil }
 
 // intoNamespace has the command run in a network namespace of its own, and where we are not root in a user namespace in which
-// it is.
+// it is. It is told to end when this process ends, however that comes about: it has servers to end, and files to take away.
 func intoNamespace(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGTERM}
 	if os.Geteuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
