@@ -50,6 +50,7 @@ type server struct {
 	args    []string
 	env     []string // besides ours
 	ready   string   // a URL that answers 200 once it serves; without one a line of its output says so
+	front   *front   // nil where clients talk to the program itself
 	cmd     *exec.Cmd
 	exited  chan struct{}
 }
@@ -66,13 +67,6 @@ func start(ctx context.Context, dir, programs string, long bool) (*stack, error)
 	}
 	if err := s.serveIssuers(k); err != nil {
 		return nil, err
-	}
-	for url, name := range map[string]string{rekorURL: "rekor", otherRekorURL: "other"} {
-		// The folder and the port are those of server.
-		if err := s.serve(url, front(filepath.Join(dir, name), strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "0")+"3")); err != nil {
-			s.stop()
-			return nil, err
-		}
 	}
 	ctLog, err := s.launch(ctx, "trillian", &server{program: "trillian", args: []string{"-address", trillian}})
 	if err == nil {
@@ -109,7 +103,7 @@ func (s *stack) server(name string) *server {
 		return &server{program: "posix", ready: "http://" + host + ":" + port + "3/healthz", args: []string{"serve",
 			"--http-address", host, "--http-port", port + "3", "--grpc-address", host, "--grpc-port", port + "1", "--http-metrics-port", port + "2",
 			"--hostname", host, "--storage-dir", in(storage), "--signer-filepath", in(key), "--checkpoint-interval", "200ms", "--batch-max-age", "50ms",
-		}}
+		}, front: &front{address: host + ":" + port + "0", server: host + ":" + port + "3", storage: in(storage)}}
 	}
 	switch name {
 	case "ct":
@@ -204,7 +198,7 @@ func (s *stack) launch(ctx context.Context, name string, v *server) (number stri
 	defer cancel()
 	for ctx.Err() == nil {
 		if number, ok := v.serves(ctx, log.Name()); ok {
-			return number, nil
+			return number, v.front.open()
 		}
 		select {
 		case <-v.exited:
@@ -253,6 +247,7 @@ func (s *stack) kill(name string) bool {
 	if v == nil {
 		return false
 	}
+	v.front.close()
 	_ = v.cmd.Process.Kill() // it may have ended by itself
 	<-v.exited
 	return true
