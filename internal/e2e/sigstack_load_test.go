@@ -183,6 +183,9 @@ func (s *stackSession) manyFiles(name string, n int) {
 // TestSigstackTime says by how much a Sigstore signature takes longer than one with a key: the figures of docs/performance.md.
 func TestSigstackTime(t *testing.T) {
 	s := newStackSession(t)
+	if !testing.Verbose() {
+		t.Skip("it measures, for somebody who reads it: run it with -v")
+	}
 	s.keyPair("key", "P-256")
 	const runs = 11
 	var withKey, withSigstore []time.Duration

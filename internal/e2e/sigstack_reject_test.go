@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/git-model-sign/git-model-sign/internal/e2e/issuer"
 )
 
 // bundleJSON is a bundle, or a trusted root, of which a test changes something.
@@ -141,28 +143,28 @@ func TestSigstackRejectsSigners(t *testing.T) {
 	s.exits(0, "git-model-sign", "--identity-token", token, "--trust-config", trust, "--signature", s.path("job.sig"), s.path("model"))
 	job := "https://github.com/org/model/.github/workflows/release.yml@refs/heads/main"
 	for name, c := range map[string]struct {
-		signature, identity, issuer string
-		more                        []string
-		said                        string // "" where it is accepted
+		signature, identity, provider string
+		more                          []string
+		said                          string // "" where it is accepted
 	}{
 		"person":           {"person", "alice@example.com", s.issuer, nil, ""},
 		"another person":   {"person", "bob@example.com", s.issuer, nil, "signed by alice@example.com"},
-		"another issuer":   {"person", "alice@example.com", s.issuer + "/github", nil, "expected alice@example.com (" + s.issuer + "/github)"},
+		"another issuer":   {"person", "alice@example.com", issuer.GitHubURL, nil, "expected alice@example.com (" + issuer.GitHubURL + ")"},
 		"a job's claims":   {"person", "alice@example.com", s.issuer, []string{"--github-workflow-ref=refs/heads/main"}, "names no workflow ref"},
 		"part of the name": {"person", "alice@example", s.issuer, nil, "signed by alice@example.com"},
-		"job": {"job", job, s.issuer + "/github", []string{
+		"job": {"job", job, issuer.GitHubURL, []string{
 			"--github-workflow-repository=org/model", "--github-workflow-ref=refs/heads/main", "--github-workflow-trigger=push",
 		}, ""},
-		"another job":        {"job", strings.Replace(job, "main", "dev", 1), s.issuer + "/github", nil, "signed by " + job},
+		"another job":        {"job", strings.Replace(job, "main", "dev", 1), issuer.GitHubURL, nil, "signed by " + job},
 		"job of another":     {"job", job, s.issuer, nil, "expected " + job + " (" + s.issuer + ")"},
-		"another repository": {"job", job, s.issuer + "/github", []string{"--github-workflow-repository=org/other"}, "workflow repository is org/model, expected org/other"},
-		"another ref":        {"job", job, s.issuer + "/github", []string{"--github-workflow-ref=refs/heads/dev"}, "workflow ref is refs/heads/main, expected refs/heads/dev"},
-		"another trigger":    {"job", job, s.issuer + "/github", []string{"--github-workflow-trigger=pull_request"}, "workflow trigger is push, expected pull_request"},
-		"another name":       {"job", job, s.issuer + "/github", []string{"--github-workflow-name=Other"}, "workflow name is "},
-		"another commit":     {"job", job, s.issuer + "/github", []string{"--github-workflow-sha=0123"}, "workflow sha is "},
+		"another repository": {"job", job, issuer.GitHubURL, []string{"--github-workflow-repository=org/other"}, "workflow repository is org/model, expected org/other"},
+		"another ref":        {"job", job, issuer.GitHubURL, []string{"--github-workflow-ref=refs/heads/dev"}, "workflow ref is refs/heads/main, expected refs/heads/dev"},
+		"another trigger":    {"job", job, issuer.GitHubURL, []string{"--github-workflow-trigger=pull_request"}, "workflow trigger is push, expected pull_request"},
+		"another name":       {"job", job, issuer.GitHubURL, []string{"--github-workflow-name=Other"}, "workflow name is "},
+		"another commit":     {"job", job, issuer.GitHubURL, []string{"--github-workflow-sha=0123"}, "workflow sha is "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := s.run("git-model-sign", append([]string{"verify", "--identity", c.identity, "--identity-provider", c.issuer,
+			r := s.run("git-model-sign", append([]string{"verify", "--identity", c.identity, "--identity-provider", c.provider,
 				"--trust-config", trust, "--signature", s.path(c.signature + ".sig"), s.path("model")}, c.more...)...)
 			want := 1
 			if c.said == "" {

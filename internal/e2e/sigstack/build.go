@@ -19,6 +19,10 @@ var witnesses = []string{
 	"github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3",
 }
 
+// noSymbols has large programs linked in half the time. Nothing else is asked for, so that packages which tests have compiled
+// already, the standard library above all, are not compiled again for the servers.
+const noSymbols = "-ldflags=-s -w"
+
 // build returns the folder of the servers' programs, which it builds where they are not there yet.
 func build(ctx context.Context, long bool) (string, error) {
 	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
@@ -36,7 +40,7 @@ func build(ctx context.Context, long bool) (string, error) {
 	}
 	defer release()
 	err = once(filepath.Join(dir, "servers"), func() error {
-		return goCommand(ctx, source, nil, "build", "-buildvcs=false", "-trimpath", "-o", dir+string(filepath.Separator), "tool", "./...")
+		return goCommand(ctx, source, nil, "build", "-buildvcs=false", noSymbols, "-o", dir+string(filepath.Separator), "tool", "./...")
 	})
 	if err == nil {
 		err = once(filepath.Join(dir, "kept-"+publicIssuers), func() error { return keepIssuers(ctx, source, dir) })
@@ -47,7 +51,7 @@ func build(ctx context.Context, long bool) (string, error) {
 	for _, program := range witnesses {
 		name := strings.ReplaceAll(filepath.Base(program), "@", "-")
 		err := once(filepath.Join(dir, "built-"+name), func() error {
-			return goCommand(ctx, dir, []string{"GOBIN=" + dir}, "install", "-trimpath", program)
+			return goCommand(ctx, dir, []string{"GOBIN=" + dir}, "install", noSymbols, program)
 		})
 		if err != nil {
 			return "", err

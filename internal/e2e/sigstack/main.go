@@ -116,7 +116,14 @@ func inside(ctx context.Context, long bool, command []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	failed := true
+	defer func() {
+		if failed {
+			fmt.Fprintf(os.Stderr, "sigstack: what the servers have said is in %s\n", filepath.Join(dir, "*.log"))
+		} else {
+			os.RemoveAll(dir)
+		}
+	}()
 	begun := time.Now()
 	s, err := start(ctx, dir, os.Getenv(programsVariable), long)
 	if err != nil {
@@ -135,5 +142,7 @@ func inside(ctx context.Context, long bool, command []string) error {
 	if long {
 		cmd.Env = append(cmd.Env, longVariable+"=1")
 	}
-	return cmd.Run()
+	err = cmd.Run()
+	failed = err != nil
+	return err
 }
