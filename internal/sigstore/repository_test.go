@@ -190,7 +190,7 @@ func (r *repository) instance(t *testing.T, cache string, days int) *Instance {
 	return i
 }
 
-func open(t *testing.T, o Options) *Instance {
+func open(t testing.TB, o Options) *Instance {
 	t.Helper()
 	i, err := Open(o)
 	if err != nil {

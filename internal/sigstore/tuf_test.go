@@ -431,7 +431,7 @@ func TestPublicByDefault(t *testing.T) {
 }
 
 func FuzzReplay(f *testing.F) {
-	root := open(&testing.T{}, Options{}).mirror.root
+	root := open(f, Options{}).mirror.root
 	f.Add([]byte(`{"signed":{"_type":"timestamp","meta":{}},"signatures":[]}`), root, []byte(`{"signed":{"_type":"targets"}}`))
 	f.Fuzz(func(t *testing.T, timestamp, next, targets []byte) {
 		k := kept{Roots: [][]byte{next}, Timestamp: timestamp, Snapshot: targets, Targets: targets}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/digitorus/pkcs7"
+	"github.com/digitorus/timestamp"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/oms/omstest"
@@ -119,6 +120,15 @@ func TestTimestampOutlivesCertificate(t *testing.T) {
 		"nobody is believed":    {[]func([]byte) []byte{at(a, -15)}, nil, 0, "and nothing says whose timestamps to believe"},
 		"a stranger's":          {[]func([]byte) []byte{at(b, -15)}, authorities(t, rootOf(a)), 0, "it is by CN=b, who is none of the timestamp authorities to believe"},
 		"a stranger's, by name": {[]func([]byte) []byte{at(verifytest.NewTimestampAuthority(t, "a"), -15)}, authorities(t, rootOf(a)), 0, "it is by CN=a"},
+		"a stranger's, with root": {[]func([]byte) []byte{func(s []byte) []byte {
+			rooted := *b
+			rooted.Change = func(ts *timestamp.Timestamp) { ts.Certificates = []*x509.Certificate{b.Certificate} }
+			der := rooted.StampAt(t, s, days(-15))
+			if !bytes.Contains(der, b.Certificate.Raw) {
+				t.Error("it does not bring its root along")
+			}
+			return der
+		}}, authorities(t, rootOf(a)), 0, "it is by CN=b, who is none of the timestamp authorities to believe"},
 		"another of that root's": {[]func([]byte) []byte{at(a, -15)}, authorities(t, verifytest.PEM(sibling.Leaf, a.Certificate)), 0,
 			"it is by CN=a"},
 		"of another signature": {[]func([]byte) []byte{func([]byte) []byte { return a.StampAt(t, []byte("another"), days(-15)) }}, authorities(t, rootOf(a)), 0, "it is of another signature"},
