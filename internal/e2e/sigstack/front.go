@@ -27,7 +27,9 @@ func (f *front) open() error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /api/v2/checkpoint", files)
 	mux.Handle("GET /api/v2/tile/", files)
-	mux.Handle("/", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: f.server}))
+	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: f.server})
+	forward.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // clients come and go
+	mux.Handle("/", forward)
 	f.serving = &http.Server{Handler: mux, ReadHeaderTimeout: patience}
 	go func() { _ = f.serving.Serve(l) }() // until it is closed
 	return nil
