@@ -227,9 +227,19 @@ func (s *Sigstore) publish(ctx context.Context, at *services, trusted *root.Trus
 		if err != nil {
 			return authority.failed(err, s.token.Raw())
 		}
-		known := func(a root.TimestampingAuthority) bool { _, err := a.Verify(stamp, signature); return err == nil }
+		var at time.Time
+		known := func(a root.TimestampingAuthority) bool {
+			verified, err := a.Verify(stamp, signature)
+			if err == nil {
+				at = verified.Time
+			}
+			return err == nil
+		}
 		if !slices.ContainsFunc(trusted.TimestampingAuthorities(), known) {
 			return authority.failed(errors.New("it answered with a timestamp that the trusted root does not know, or for something else"), s.token.Raw())
+		}
+		if err := during(leaf, at); err != nil {
+			return authority.failed(err, s.token.Raw())
 		}
 		if material.TimestampVerificationData == nil {
 			material.TimestampVerificationData = new(protobundle.TimestampVerificationData)
@@ -239,7 +249,11 @@ func (s *Sigstore) publish(ctx context.Context, at *services, trusted *root.Trus
 	}
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})
 	for i, log := range at.logs {
-		if err := log.client.GetTransparencyLogEntry(ctx, certPEM, b); err != nil {
+		err := log.client.GetTransparencyLogEntry(ctx, certPEM, b)
+		if n := len(material.TlogEntries); err == nil && n > 0 && material.TlogEntries[n-1].IntegratedTime != 0 {
+			err = during(leaf, time.Unix(material.TlogEntries[n-1].IntegratedTime, 0))
+		}
+		if err != nil {
 			err = log.failed(err, s.token.Raw(), len(b.GetDsseEnvelope().GetPayload()))
 			if i > 0 {
 				err = &outcome{err, ErrMaybeLogged} // by the log before

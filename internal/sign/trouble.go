@@ -3,6 +3,7 @@ package sign
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +60,10 @@ func (e endpoint[C]) failed(err error, token string) error {
 	}
 	var status *sigstore.StatusError
 	failure := wire.Explain(err)
+	skew := e.clock.Hint(out.URL)
 	switch {
+	case errors.Is(err, errApart):
+		out.Hint, skew = "the instance's operator has to set the clocks of its services", ""
 	case errors.As(err, &status):
 		if u := (*url.Error)(nil); errors.As(err, &u) {
 			err = u.Err // it repeats the URL
@@ -71,11 +75,24 @@ func (e endpoint[C]) failed(err error, token string) error {
 	if text := err.Error(); wire.Redact(text, token) != text {
 		err = errors.New(wire.Redact(text, token))
 	}
-	if skew := e.clock.Hint(out.URL); skew != "" && (status == nil || status.Code < 500) {
+	if skew != "" && (status == nil || status.Code < 500) {
 		out.Hint = skew
 	}
 	out.Err = err
 	return out
+}
+
+// errApart: what two services say of a time cannot both be true.
+var errApart = errors.New("the clock of one of the two is wrong")
+
+// during refuses a time at which the certificate was not valid that was issued a moment ago: no verifier would believe the two.
+func during(leaf *x509.Certificate, at time.Time) error {
+	if at.Before(leaf.NotBefore) || at.After(leaf.NotAfter) {
+		const layout = "2006-01-02 15:04:05"
+		return fmt.Errorf("it says that it is %s, and Fulcio has issued the certificate for %s to %s UTC: %w",
+			at.UTC().Format(layout), leaf.NotBefore.UTC().Format(layout), leaf.NotAfter.UTC().Format(layout), errApart)
+	}
+	return nil
 }
 
 // refused is what to do about the status of an answer.

@@ -54,6 +54,8 @@ func Hint(err error) string {
 		return "set the clock of this machine"
 	case errors.Is(err, idtoken.ErrEmail):
 		return "have the identity provider verify the address, or sign in with another account"
+	case errors.Is(err, idtoken.ErrToken):
+		return "give an identity token (OpenID Connect) as its issuer made it, for the audience sigstore"
 	case errors.Is(err, ErrProvider):
 		return "sign in again and choose the account of that provider, or leave --identity-provider out"
 	}

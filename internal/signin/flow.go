@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -36,9 +37,10 @@ type flow struct {
 	provider *oidc.Provider
 	config   oauth2.Config
 	client   *http.Client
-	clock    wire.Clock // compared with the issuer's
-	named    bool       // the issuer says in every answer by way of the browser that it is its own (RFC 9207)
-	secrets  []string   // that no error may repeat
+	clock    wire.Clock            // compared with the issuer's
+	named    bool                  // the issuer says in every answer by way of the browser that it is its own (RFC 9207)
+	secrets  []string              // that no error may repeat
+	lost     atomic.Pointer[error] // why the last request got no answer, if it got none: the library for tokens tells in words only
 }
 
 // discover asks the issuer for its addresses.
@@ -56,7 +58,7 @@ func (f *flow) discover(ctx context.Context, issuer string) error {
 		return f.failed(err)
 	}
 	f.client = &http.Client{
-		Transport: f.clock.Watch(sigstore.Transport(ctx, f.UserAgent), f.now), Timeout: requestTimeout,
+		Transport: noting{f, f.clock.Watch(sigstore.Transport(ctx, f.UserAgent), f.now)}, Timeout: requestTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	f.secrets = append(f.secrets, f.ClientSecret)
@@ -86,6 +88,21 @@ func (f *flow) discover(ctx context.Context, issuer string) error {
 	f.provider, f.named = provider, more.Named
 	f.config = oauth2.Config{ClientID: f.ClientID, ClientSecret: f.ClientSecret, Endpoint: at, Scopes: []string{oidc.ScopeOpenID, "email"}}
 	return nil
+}
+
+// noting keeps why a request got no answer.
+type noting struct {
+	f *flow
+	http.RoundTripper
+}
+
+func (n noting) RoundTrip(r *http.Request) (*http.Response, error) {
+	a, err := n.RoundTripper.RoundTrip(r)
+	n.f.lost.Store(nil)
+	if err != nil {
+		n.f.lost.Store(&err)
+	}
+	return a, err
 }
 
 // run signs somebody in, in the way that was asked for or that works here.
@@ -149,7 +166,9 @@ func (f *flow) verify(ctx context.Context, answer *oauth2.Token, nonce string) (
 	f.secrets = append(f.secrets, raw, answer.AccessToken, answer.RefreshToken)
 	verifier := f.provider.VerifierContext(ctx, &oidc.Config{SkipClientIDCheck: true, SkipExpiryCheck: true})
 	token, err := verifier.Verify(ctx, raw)
-	switch {
+	switch lost := f.lost.Load(); {
+	case err != nil && lost != nil:
+		return "", f.failed(fmt.Errorf("getting its keys: %w", *lost))
 	case err != nil:
 		return "", f.failed(err)
 	case token.Nonce != nonce:

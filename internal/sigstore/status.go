@@ -1,10 +1,8 @@
 package sigstore
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/plain"
 	"github.com/git-model-sign/git-model-sign/internal/wire"
@@ -19,7 +17,7 @@ type StatusError struct {
 
 // NewStatusError is what an answer says whose body has been read.
 func NewStatusError(a *http.Response, body []byte) *StatusError {
-	return &StatusError{Code: a.StatusCode, Status: a.Status, Body: said(a.Header, body)}
+	return &StatusError{Code: a.StatusCode, Status: a.Status, Body: wire.Said(a.Header, body)}
 }
 
 func (e *StatusError) Error() string {
@@ -27,19 +25,4 @@ func (e *StatusError) Error() string {
 		return "it answered " + plain.Line(e.Status)
 	}
 	return fmt.Sprintf("it answered %s: %s", plain.Line(e.Status), e.Body)
-}
-
-// said is the message of an answer: Sigstore's services put it into JSON. A page is for browsers and usually a proxy's.
-func said(header http.Header, body []byte) string {
-	var message struct {
-		Message string `json:"message"`
-	}
-	if json.Unmarshal(body, &message) == nil && message.Message != "" {
-		return plain.Line(wire.Redact(message.Message))
-	}
-	text := strings.TrimSpace(string(body))
-	if strings.HasPrefix(header.Get("Content-Type"), "text/html") || strings.HasPrefix(text, "<") {
-		return "a page for browsers"
-	}
-	return plain.Line(wire.Redact(text))
 }

@@ -63,16 +63,13 @@ func Explain(err error) *Failure {
 	return nil
 }
 
-// explainProxy knows what a proxy, or its address, does to a request. The address may hold a password, which net/http repeats.
+// explainProxy knows what a proxy, or its address, does to a request. The address may hold a password, which is not repeated.
 func explainProxy(f *Failure) bool {
 	var op *net.OpError
-	text := f.err.Error()
 	switch {
-	case strings.Contains(text, "invalid proxy address"), strings.Contains(text, "proxy: unknown scheme"):
-		f.text = "the address of the proxy is not one that can be used"
 	case errors.As(f.err, &op) && op.Op == "proxyconnect":
 		f.text = "the proxy cannot be reached: " + innermost(op.Err).Error()
-	case strings.HasSuffix(text, "Proxy Authentication Required"):
+	case strings.HasSuffix(f.err.Error(), "Proxy Authentication Required"):
 		f.text = "the proxy wants a name and a password"
 	default:
 		return false

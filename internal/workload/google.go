@@ -40,7 +40,9 @@ func google(e Environment) (*Platform, error) {
 		if account := e.get(impersonated); account != "" {
 			return e.impersonate(ctx, account, audience)
 		}
-		token, err := e.ask(ctx, e.metadata("identity", url.Values{"audience": {audience}, "format": {"full"}}))
+		r := e.metadata("identity", url.Values{"audience": {audience}, "format": {"full"}})
+		r.check = func(body []byte) bool { return bytes.Count(body, []byte(".")) == 2 && !bytes.ContainsAny(body, "< {") }
+		token, err := e.ask(ctx, r)
 		return strings.TrimSpace(string(token)), noAccount(err)
 	}
 	return p, nil

@@ -26,6 +26,9 @@ const (
 	tries = 3
 )
 
+// errForm: an answer of another form than the platform documents.
+var errForm = errors.New("its answer is none that holds a token")
+
 // statusError is an answer that is no token.
 type statusError struct {
 	code int
@@ -39,6 +42,8 @@ type request struct {
 	make func(context.Context) (*http.Request, error)
 	// secret is what stands in the request and is never repeated.
 	secret string
+	// check says whether an answer is of the right form; it may be nil.
+	check func(body []byte) bool
 	// direct leaves proxies out: a metadata server is on this very machine.
 	direct bool
 }
@@ -55,7 +60,8 @@ func (e Environment) ask(ctx context.Context, r request) ([]byte, error) {
 			return body, nil
 		}
 		var status *statusError
-		if final := errors.As(err, &status) && status.code < 500 && status.code != http.StatusTooManyRequests; final || try == tries {
+		final := errors.As(err, &status) && status.code < 500 && status.code != http.StatusTooManyRequests || errors.Is(err, errForm)
+		if final || try == tries {
 			return nil, err
 		}
 		select {
@@ -68,13 +74,10 @@ func (e Environment) ask(ctx context.Context, r request) ([]byte, error) {
 
 // askToken is ask for an answer in JSON that has a token as its member.
 func (e Environment) askToken(ctx context.Context, r request, member string) (string, error) {
-	body, err := e.ask(ctx, r)
-	if err != nil {
-		return "", err
-	}
 	var answer map[string]jsontext.Value
-	if json.Unmarshal(body, &answer) != nil {
-		return "", &Error{Err: errors.New("the answer is not JSON of the expected form"), Hint: (&statusError{}).hint()}
+	r.check = func(body []byte) bool { return json.Unmarshal(body, &answer) == nil }
+	if _, err := e.ask(ctx, r); err != nil {
+		return "", err
 	}
 	var token string
 	if json.Unmarshal(answer[member], &token) != nil || token == "" {
@@ -107,8 +110,10 @@ func (r request) send(ctx context.Context) ([]byte, error) {
 	case len(body) > maxAnswer:
 		return nil, fmt.Errorf("the answer of %s has more than %d bytes", plain.Line(address), maxAnswer)
 	case a.StatusCode != http.StatusOK:
-		text := wire.Redact(string(body), r.secret)
-		return nil, &statusError{a.StatusCode, fmt.Sprintf("%s answered %s: %s", plain.Line(address), plain.Line(a.Status), plain.Line(text))}
+		text := fmt.Sprintf("%s answered %s: %s", plain.Line(address), plain.Line(a.Status), wire.Said(a.Header, body))
+		return nil, &statusError{a.StatusCode, wire.Redact(text, r.secret)}
+	case r.check != nil && !r.check(body):
+		return nil, &Error{Err: fmt.Errorf("%s: %w", plain.Line(address), errForm), Hint: (&statusError{}).hint()}
 	}
 	return body, nil
 }

@@ -100,7 +100,7 @@ func TestAnswers(t *testing.T) {
 		"overloaded":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, tries, "503 Service Unavailable"},
 		"forbidden":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403); fmt.Fprint(w, "no\n\x1b[2Jno") }, 1, `403 Forbidden: no \x1b[2Jno`},
 		"moved":           {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, 1, "302 Found"},
-		"not JSON":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, 1, "not JSON"},
+		"not JSON":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, 1, "none that holds a token"},
 		"no token":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"value":""}`) }, 1, "no identity token in the answer"},
 		"no text":         {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"value":7}`) }, 1, "no identity token in the answer"},
 		"broken":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, tries, "connection broke"},
@@ -244,6 +244,12 @@ func TestGoogle(t *testing.T) {
 	moved := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, none.URL, http.StatusFound) })
 	if _, err := get(t, environment("GCE_METADATA_HOST", strings.TrimPrefix(moved.URL, "http://")), "Google Cloud"); err == nil || !strings.Contains(err.Error(), "302 Found") {
 		t.Errorf("a redirect of a metadata server: %v", err)
+	}
+	page := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "<html>sign in to this network. please. now</html>")
+	})
+	if _, err := get(t, environment("GCE_METADATA_HOST", strings.TrimPrefix(page.URL, "http://")), "Google Cloud"); !errors.Is(err, errForm) || !strings.Contains(err.Error(), page.URL) {
+		t.Errorf("a page in place of a token: %v", err)
 	}
 	machine := filepath.Join(t.TempDir(), "product_name")
 	for product, known := range map[string]bool{"Google Compute Engine\n": true, "Google\n": true, "Google Pixelbook\n": false, "Standard PC\n": false} {

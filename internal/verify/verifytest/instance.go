@@ -130,7 +130,7 @@ func (i *Instance) JobSigner(t testing.TB, identity, issuer string, claims map[i
 		}
 		extensions = append(extensions, e)
 	}
-	cert, err := i.issue(identity, issuer, string(public), extensions...)
+	cert, err := i.issue(identity, issuer, string(public), time.Now(), extensions...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,46 +26,125 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/idtoken"
 )
 
-// Server is an instance that is reached by HTTP, as real ones are: Fulcio, without a certificate transparency log, and Rekor v1.
+// Server is an instance that is reached by HTTP, as real ones are: Fulcio, without a certificate transparency log, Rekor v1, and a
+// timestamp authority.
 type Server struct {
 	URL string
 
 	instance *Instance
-	mu       sync.Mutex
-	logged   int
-	trouble  string
+	stamps   *TimestampAuthority
+
+	mu      sync.Mutex
+	logged  int
+	trouble string
+	twice   bool                     // requests for the log reach it twice
+	last    map[string]any           // entry, by its name
+	ahead   map[string]time.Duration // of the clocks, by service
+}
+
+// Services are where the services of an instance are. A URL that is empty stands for none.
+type Services struct {
+	Fulcio, Rekor, Timestamps string
+	Issuer                    string // at which people sign in
 }
 
 // Serve starts a server, for as long as the test lasts.
 func (i *Instance) Serve(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{instance: i}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /api/v2/signingCert", s.certify)
-	mux.HandleFunc("POST /api/v1/log/entries", s.log)
-	server := httptest.NewServer(mux)
+	s := &Server{instance: i, stamps: NewTimestampAuthority(t, "timestamps"), ahead: make(map[string]time.Duration)}
+	s.stamps.Now = func() time.Time { return s.now("timestamps") }
+	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
 	return s
 }
 
-// TrustConfig is the client trust config of the instance, where people sign in at issuer; with an empty one it names none.
+// ServeHTTP answers a request to any of the services, with the date by that one's clock.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	services := map[string]struct {
+		name string
+		http.HandlerFunc
+	}{
+		"/api/v2/signingCert": {"fulcio", s.certify}, "/api/v1/log/entries": {"rekor", s.log}, "/api/v1/timestamp": {"timestamps", s.stamps.ServeHTTP},
+	}
+	service, ok := services[r.URL.Path]
+	switch {
+	case r.Method == http.MethodGet && r.URL.Path == "/api/v1/log/entries/"+entryName:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		answer(w, http.StatusOK, s.last)
+		return
+	case !ok || r.Method != http.MethodPost:
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Date", s.now(service.name).UTC().Format(http.TimeFormat))
+	service.ServeHTTP(w, r)
+}
+
+// SetClock has a service's clock run ahead of the machine's from now on: that of "fulcio", "rekor" or "timestamps".
+func (s *Server) SetClock(service string, ahead time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead[service] = ahead
+}
+
+func (s *Server) now(service string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.ahead[service])
+}
+
+// TrustConfig is the client trust config of the instance's Fulcio and Rekor, where people sign in at issuer; with an empty one it names none.
 func (s *Server) TrustConfig(t testing.TB, issuer string) []byte {
 	t.Helper()
-	service := func(u string) []any {
-		return []any{map[string]any{"url": u, "majorApiVersion": 1, "validFor": map[string]string{"start": "2020-01-01T00:00:00Z"}, "operator": "test"}}
+	return s.TrustConfigOf(t, Services{Fulcio: s.URL, Rekor: s.URL, Issuer: issuer})
+}
+
+// TrustConfigOf is the client trust config of the instance, whose services are where they are said to be.
+func (s *Server) TrustConfigOf(t testing.TB, at Services) []byte {
+	t.Helper()
+	config := map[string]any{"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}
+	add := func(u, urls, selector string) {
+		if u == "" {
+			return
+		}
+		config[urls] = []any{map[string]any{"url": u, "majorApiVersion": 1, "validFor": map[string]string{"start": "2020-01-01T00:00:00Z"}, "operator": "test"}}
+		if selector != "" {
+			config[selector] = map[string]string{"selector": "ANY"}
+		}
 	}
-	config := map[string]any{
-		"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json", "caUrls": service(s.URL),
-		"rekorTlogUrls": service(s.URL), "rekorTlogConfig": map[string]string{"selector": "ANY"},
-	}
-	if issuer != "" {
-		config["oidcUrls"] = service(issuer)
+	add(at.Fulcio, "caUrls", "")
+	add(at.Rekor, "rekorTlogUrls", "rekorTlogConfig")
+	add(at.Issuer, "oidcUrls", "")
+	trusted := s.instance.TrustedRoot(t, false)
+	if at.Timestamps != "" {
+		add(at.Timestamps+"/api/v1/timestamp", "tsaUrls", "tsaConfig")
+		trusted = s.stamps.trustedIn(t, trusted)
 	}
 	b, err := json.Marshal(map[string]any{
 		"mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json", "signingConfig": config,
-		"trustedRoot": json.RawMessage(s.instance.TrustedRoot(t, false)),
+		"trustedRoot": json.RawMessage(trusted),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// trustedIn is a trusted root with the authority in it.
+func (a *TimestampAuthority) trustedIn(t testing.TB, trusted []byte) []byte {
+	t.Helper()
+	var all map[string]any
+	if err := json.Unmarshal(trusted, &all); err != nil {
+		t.Fatal(err)
+	}
+	authorities, _ := all["timestampAuthorities"].([]any)
+	all["timestampAuthorities"] = append(authorities, map[string]any{
+		"validFor":  map[string]any{"start": a.Certificate.NotBefore.Format(time.RFC3339)},
+		"certChain": map[string]any{"certificates": []any{map[string]any{"rawBytes": a.Leaf.Raw}, map[string]any{"rawBytes": a.Certificate.Raw}}},
+	})
+	b, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +156,14 @@ func (s *Server) Fail(trouble string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trouble = trouble
+}
+
+// SetTwice has every request for the log reach it twice from now on, as by a proxy that tries again, or no longer. The second time, the
+// log has the entry already.
+func (s *Server) SetTwice(twice bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.twice = twice
 }
 
 // Logged is how many entries the log has taken.
@@ -94,12 +181,12 @@ func (s *Server) certify(w http.ResponseWriter, r *http.Request) {
 	err := json.NewDecoder(r.Body).Decode(&request)
 	token, errToken := idtoken.Parse(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	if err = errors.Join(err, errToken); err == nil {
-		err = token.Check("sigstore", time.Now())
+		err = token.Check("sigstore", s.now("fulcio"))
 	}
 	var cert *x509.Certificate
 	if err == nil {
 		identity, issuer := token.Certificate()
-		cert, err = s.instance.issue(identity, issuer, request.PublicKeyRequest.PublicKey.Content)
+		cert, err = s.instance.issue(identity, issuer, request.PublicKeyRequest.PublicKey.Content, s.now("fulcio"))
 	}
 	if err != nil {
 		answer(w, http.StatusBadRequest, map[string]any{"code": 3, "message": "There was an error processing the identity token: " + err.Error()})
@@ -109,8 +196,8 @@ func (s *Server) certify(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]any{"signedCertificateDetachedSct": map[string]any{"chain": map[string]any{"certificates": chain}}})
 }
 
-// issue certifies a public key in PEM for an identity, for ten minutes.
-func (i *Instance) issue(identity, issuer, public string, extensions ...pkix.Extension) (*x509.Certificate, error) {
+// issue certifies a public key in PEM for an identity, for ten minutes from now.
+func (i *Instance) issue(identity, issuer, public string, now time.Time, extensions ...pkix.Extension) (*x509.Certificate, error) {
 	block, _ := pem.Decode([]byte(public))
 	if block == nil {
 		return nil, errors.New("no public key")
@@ -125,7 +212,7 @@ func (i *Instance) issue(identity, issuer, public string, extensions ...pkix.Ext
 	}
 	template := template("")
 	template.Subject = pkix.Name{}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Minute), time.Now().Add(10*time.Minute)
+	template.NotBefore, template.NotAfter = now.Add(-time.Minute), now.Add(10*time.Minute)
 	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
 	if u, err := url.Parse(identity); err == nil && u.Scheme != "" {
 		template.URIs = []*url.URL{u}
@@ -150,11 +237,18 @@ func (s *Server) log(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.logged++
-	id := strings.Repeat("0", 80)
-	w.Header().Set("ETag", id)
-	w.Header().Set("Location", "/api/v1/log/entries/"+id)
-	answer(w, http.StatusCreated, map[string]any{id: entry})
+	s.last = map[string]any{entryName: entry}
+	w.Header().Set("ETag", entryName)
+	w.Header().Set("Location", "/api/v1/log/entries/"+entryName)
+	if s.twice {
+		answer(w, http.StatusConflict, map[string]any{"code": 409, "message": "an equivalent entry already exists in the transparency log"})
+		return
+	}
+	answer(w, http.StatusCreated, s.last)
 }
+
+// entryName is what the log calls every entry.
+var entryName = strings.Repeat("0", 80)
 
 func (s *Server) entry(r *http.Request) (map[string]any, error) {
 	var proposed struct {
@@ -186,7 +280,7 @@ func (s *Server) entry(r *http.Request) (map[string]any, error) {
 		}},
 		Content: &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &envelope},
 	}
-	if err := (&Signer{Certificate: cert, instance: s.instance}).GetTransparencyLogEntry(r.Context(), nil, b); err != nil {
+	if err := (&Signer{Certificate: cert, Delay: s.ahead["rekor"], instance: s.instance}).GetTransparencyLogEntry(r.Context(), nil, b); err != nil {
 		return nil, err
 	}
 	e := b.VerificationMaterial.TlogEntries[0]
