@@ -57,7 +57,7 @@ func TestTroubles(t *testing.T) {
 		"another client":              {"issuer", nil, func(s *signing) { delete(s.issuer.Clients, "sigstore") }, func(s *signing) { s.issuer.Clients["sigstore"] = clientSecret }, 4, 0, "--client-id", []string{"invalid_client"}},
 		"the log has it":              {"Rekor", nil, func(s *signing) { s.instance.SetTwice(true) }, func(s *signing) { s.instance.SetTwice(false) }, 0, 1, "", nil},
 		"our clock is behind":         {"Fulcio", nil, everywhere(hour), everywhere(0), 4, 0, "clock of this machine: it is 1h0m0s behind that of http://", []string{"Fulcio", "400 Bad Request"}},
-		"ahead, it matters not":       {"Fulcio", lasting, everywhere(-hour), everywhere(0), 4, 0, "clock of this machine: it is 1h0m0s ahead of that of http://", []string{"Fulcio", "400 Bad Request", "not valid"}},
+		"our clock is ahead":          {"Fulcio", lasting, everywhere(-hour), everywhere(0), 4, 0, "clock of this machine: it is 1h0m0s ahead of that of http://", []string{"Fulcio", "400 Bad Request", "not valid"}},
 		"behind, and a lasting token": {"Fulcio", lasting, everywhere(hour), everywhere(0), 0, 1, "", nil},
 		"authority is ahead":          {"timestamp authority", nil, clock("timestamps", hour), clock("timestamps", 0), 4, 0, "operator", []string{"timestamp authority", "it says that it is", "clock of one of the two"}},
 		"authority is behind":         {"timestamp authority", nil, clock("timestamps", -hour), clock("timestamps", 0), 4, 0, "operator", []string{"timestamp authority", "it says that it is"}},
