@@ -20,6 +20,7 @@ func Main(run func(ctx context.Context, args []string, t *ui.Terminal) int) int 
 	collectLater()
 	ctx, stop := signal.NotifyContext(context.Background(), ending()...)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once, as it may wait for what knows no context: a pipe's other end
 	return run(ctx, os.Args[1:], ui.NewTerminal(os.Stdout, os.Stderr))
 }
 
