@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -117,34 +118,15 @@ func (s *Server) TrustConfigOf(t testing.TB, at Services) []byte {
 	add(at.Fulcio, "caUrls", "")
 	add(at.Rekor, "rekorTlogUrls", "rekorTlogConfig")
 	add(at.Issuer, "oidcUrls", "")
-	trusted := s.instance.TrustedRoot(t, false)
+	trusted := *s.instance
 	if at.Timestamps != "" {
 		add(at.Timestamps+"/api/v1/timestamp", "tsaUrls", "tsaConfig")
-		trusted = s.stamps.trustedIn(t, trusted)
+		trusted.Timestamps = append(slices.Clone(trusted.Timestamps), s.stamps)
 	}
 	b, err := json.Marshal(map[string]any{
 		"mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json", "signingConfig": config,
-		"trustedRoot": json.RawMessage(trusted),
+		"trustedRoot": json.RawMessage(trusted.TrustedRoot(t, false)),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// trustedIn is a trusted root with the authority in it.
-func (a *TimestampAuthority) trustedIn(t testing.TB, trusted []byte) []byte {
-	t.Helper()
-	var all map[string]any
-	if err := json.Unmarshal(trusted, &all); err != nil {
-		t.Fatal(err)
-	}
-	authorities, _ := all["timestampAuthorities"].([]any)
-	all["timestampAuthorities"] = append(authorities, map[string]any{
-		"validFor":  map[string]any{"start": a.Certificate.NotBefore.Format(time.RFC3339)},
-		"certChain": map[string]any{"certificates": []any{map[string]any{"rawBytes": a.Leaf.Raw}, map[string]any{"rawBytes": a.Certificate.Raw}}},
-	})
-	b, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
