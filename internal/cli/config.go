@@ -228,6 +228,9 @@ func (c *Config) Policy() (policy.Policy, error) {
 		}
 		return c.values[name]
 	})
+	if unmet := (*policy.ThresholdError)(nil); errors.As(err, &unmet) {
+		return p, ui.Usage("modelsign.<url>.threshold asks for it where signers are named; 0 takes it back", "%w", err)
+	}
 	if err != nil {
 		return p, ui.Usage("", "%w", err)
 	}

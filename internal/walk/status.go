@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -95,6 +96,7 @@ func FindInRepository(ctx context.Context, name string) (repo *gitrepo.Repositor
 // worktreeState is what git says of a worktree and its index. It is read while
 // other things are done: the index, which they need, before anything else.
 type worktreeState struct {
+	top      string        // of the worktree
 	index    chan struct{} // closed once the index is read
 	places   []*Place      // of the signatures in the index
 	entries  []gitrepo.Entry
@@ -113,7 +115,7 @@ type worktreeState struct {
 // lookAtWorktree begins to ask git.
 func lookAtWorktree(ctx context.Context, repo *gitrepo.Repository, under string) *worktreeState {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &worktreeState{index: make(chan struct{}), changes: make(chan struct{}), cancel: cancel, ended: func() {}}
+	w := &worktreeState{top: repo.Top, index: make(chan struct{}), changes: make(chan struct{}), cancel: cancel, ended: func() {}}
 	go func() {
 		defer close(w.changes)
 		snapshot, err := repo.Snapshot(ctx, "")
@@ -211,7 +213,9 @@ func (w *worktreeState) others(under string) []ui.SignatureStatus {
 		}
 	}
 	for _, name := range w.untracked {
-		add(name, ui.SignatureUntracked)
+		if !isCoSignatureName(name) || maybeBundle(filepath.Join(w.top, filepath.FromSlash(name))) {
+			add(name, ui.SignatureUntracked)
+		}
 	}
 	return found
 }
