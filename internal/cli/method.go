@@ -178,7 +178,7 @@ func (m *SignMethod) sigstoreSigner(ctx context.Context) (sign.Signer, error) {
 	issuer, err := signer.Prepare(ctx)
 	switch {
 	case errors.Is(err, sign.ErrConfig):
-		return nil, ui.Usage("", "signing with Sigstore: %w", err)
+		return nil, ui.Usage(sign.Hint(err), "signing with Sigstore: %w", err)
 	case err != nil:
 		return nil, ui.Trouble(sigstore.Hint(err), "signing with Sigstore: %w", err)
 	}

@@ -40,6 +40,8 @@ func Hint(err error) string {
 	switch {
 	case errors.As(err, &service):
 		return service.Hint
+	case errors.Is(err, ErrConfig):
+		return "is the trust configuration that of the instance, still in force, and the clock of this machine right?"
 	case errors.Is(err, ErrUnverified):
 		return "does the trusted root belong to the services that signed?"
 	}

@@ -2,6 +2,7 @@ package walk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -327,7 +328,7 @@ func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.S
 	bundle, err := signer.Sign(ctx, payload)
 	switch {
 	case errors.Is(err, sign.ErrToken), errors.Is(err, sign.ErrCertificate), errors.Is(err, sign.ErrConfig):
-		return ui.Usage(signin.Hint(err), "signing: %w", err)
+		return ui.Usage(cmp.Or(signin.Hint(err), sign.Hint(err)), "signing: %w", err)
 	case signin.Hint(err) != "":
 		return ui.Trouble(signin.Hint(err), "signing: %w", err)
 	case err != nil:
