@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,13 @@ func newLog(t *testing.T, answer http.HandlerFunc) *aLog {
 	}))
 	t.Cleanup(l.Close)
 	return l
+}
+
+// requests is what it has been asked so far.
+func (l *aLog) requests() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.asked)
 }
 
 // publish logs a signature there.
@@ -147,11 +155,11 @@ func TestRekor(t *testing.T) {
 			l := newLog(t, c.answer)
 			timeout := 20 * time.Second
 			if strings.Contains(name, "slow") {
-				timeout = 200 * time.Millisecond
+				timeout = time.Second
 			}
 			b, err := l.publish(t, c.version, timeout)
-			if len(l.asked) != c.asked {
-				t.Errorf("it was asked for %q, want %d requests", l.asked, c.asked)
+			if asked := l.requests(); len(asked) != c.asked {
+				t.Errorf("it was asked for %q, want %d requests", asked, c.asked)
 			}
 			entries := b.VerificationMaterial.TlogEntries
 			if c.text == "" {
@@ -171,8 +179,8 @@ func TestRekor(t *testing.T) {
 			}
 		})
 	}
-	if len(elsewhere.asked) != 0 {
-		t.Errorf("a redirect was followed: %q", elsewhere.asked)
+	if asked := elsewhere.requests(); len(asked) != 0 {
+		t.Errorf("a redirect was followed: %q", asked)
 	}
 }
 
