@@ -350,7 +350,7 @@ func signHint(err error, size int) string {
 	if errors.Is(err, sign.ErrMaybeLogged) {
 		hint += "\n" + ui.MaybeLogged
 	}
-	if what := sign.Hint(err); what != "" {
+	if what := sign.Hint(err); what != "" && !errors.Is(err, sign.ErrMaybeTooLarge) { // to sign again later would not help
 		hint = what + "\n" + hint
 	}
 	return hint

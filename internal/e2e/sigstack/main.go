@@ -8,7 +8,7 @@
 // in the folder servers, and kept in the user's cache folder. They and the command run in a network namespace that has the
 // loopback interface only, so nothing is reached but them, and ports are free; that takes Linux, and root or user namespaces.
 //
-// -long adds Rekor v1, cosign as a witness, and the tests that take minutes. The command finds in its environment
+// -long adds Rekor v1, cosign as a witness, and the tests that take minutes: some ten, once both are built. The command finds in its environment
 //
 //	MODELSIGN_SIGSTACK           the instance's folder: trust.json is its client trust configuration, and see writeTrust
 //	MODELSIGN_SIGSTACK_ISSUER    the provider's address; a token is what GET /mint?email=... answers
