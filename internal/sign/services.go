@@ -75,7 +75,7 @@ func connect(ctx context.Context, c *root.SigningConfig, userAgent string) (*ser
 	for _, t := range stamps {
 		clock, transport := overTheWire(ctx, userAgent)
 		s.timestamps = append(s.timestamps, endpoint[timestamper]{"timestamp authority", t.URL, sign.NewTimestampAuthority(&sign.TimestampAuthorityOptions{
-			URL: t.URL, Timeout: serviceTimeout, Retries: retries, Transport: transport,
+			URL: t.URL, Timeout: serviceTimeout, Retries: retries, Transport: stampSized{transport},
 		}), clock})
 	}
 	for _, l := range logs {

@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -266,5 +267,23 @@ func TestRekorVersions(t *testing.T) {
 				t.Errorf("asked was %v, want %s once", asked, want)
 			}
 		})
+	}
+}
+
+// TestTimestampIsSmall holds that a timestamp which no bundle takes is refused when it comes, before anything is logged.
+func TestTimestampIsSmall(t *testing.T) {
+	large := verifytest.NewTimestampAuthority(t, "large", func(c *x509.Certificate) { c.Subject.CommonName = strings.Repeat("a", 30_000) })
+	any1 := chosen{"ANY", 0}
+	parsed, err := root.NewSigningConfigFromJSON(config(t, []aService{{name: "ca", version: 1, from: -9}}, []aService{{name: "log", version: 1, from: -9}},
+		[]aService{{name: "tsa", version: 1, from: -9, url: large.Serve(t)}}, any1, any1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := connect(t.Context(), parsed, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.timestamps[0].client.GetTimestamp(t.Context(), []byte("signature")); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/digitorus/timestamp"
 
-	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
@@ -77,9 +76,6 @@ func askTimestamp(ctx context.Context, transport http.RoundTripper, url string, 
 	if err == nil && (answer.Nonce == nil || answer.Nonce.Cmp(nonce) != 0) {
 		err = errors.New("it answers another request: the nonce is not the one that was sent")
 	}
-	if err == nil && len(der) > oms.MaxTimestamp {
-		err = fmt.Errorf("its timestamp has %d bytes, at most %d are taken", len(der), oms.MaxTimestamp)
-	}
 	if err == nil {
 		at, err = verify.CheckTimestamp(der, signature)
 	}
@@ -95,7 +91,7 @@ func post(ctx context.Context, transport http.RoundTripper, to string, query []b
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/timestamp-query")
-	client := &http.Client{Transport: transport, Timeout: serviceTimeout}
+	client := &http.Client{Transport: stampSized{transport}, Timeout: serviceTimeout}
 	a, err := client.Do(request)
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err // it repeats the URL
@@ -104,5 +100,5 @@ func post(ctx context.Context, transport http.RoundTripper, to string, query []b
 		return nil, err
 	}
 	defer a.Body.Close()
-	return io.ReadAll(a.Body) // which the transport has bounded
+	return io.ReadAll(a.Body) // bounded by the transport
 }

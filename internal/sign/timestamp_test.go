@@ -1,9 +1,11 @@
 package sign_test
 
 import (
+	"bytes"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"io"
 	"math/big"
@@ -87,6 +89,7 @@ func TestTimestampServerFails(t *testing.T) {
 	key, private := signingKey(t, elliptic.P256())
 	leaf := verifytest.PEM(root.Issue(t, "signer", private))
 	good := verifytest.NewTimestampAuthority(t, "a")
+	nested := nestedAnswer(t)
 	for name, c := range map[string]struct {
 		change func(a *verifytest.TimestampAuthority)
 		serve  http.HandlerFunc
@@ -109,9 +112,11 @@ func TestTimestampServerFails(t *testing.T) {
 				}
 			}
 		}, "more than"},
+		// Enough levels to overflow the stack of who follows them.
+		"nested": {nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(nested) }, "at most 24576 bytes are taken"},
 		"long": {func(a *verifytest.TimestampAuthority) {
 			*a = *verifytest.NewTimestampAuthority(t, "b", func(c *x509.Certificate) { c.Subject.CommonName = strings.Repeat("a", 30_000) })
-		}, nil, "at most 24576 are taken"},
+		}, nil, "at most 24576 bytes are taken"},
 		"of something": {func(a *verifytest.TimestampAuthority) {
 			a.Change = func(ts *timestamp.Timestamp) { sum := sha256.Sum256(nil); ts.HashedMessage = sum[:] }
 		}, nil, "of another signature"},
@@ -157,6 +162,23 @@ func TestTimestampServerFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nestedAnswer is an answer of almost 8 MiB whose token is BER of indefinite length within such, a level for two bytes.
+func nestedAnswer(t *testing.T) []byte {
+	t.Helper()
+	token, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: bytes.Repeat([]byte{0x30, 0x80}, 4_000_000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := asn1.Marshal(struct {
+		Status struct{ Status int }
+		Token  asn1.RawValue
+	}{Token: asn1.RawValue{FullBytes: token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }
 
 func TestCheckTimestampURL(t *testing.T) {

@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
 	"github.com/git-model-sign/git-model-sign/internal/sigstore"
 	"github.com/git-model-sign/git-model-sign/internal/wire"
@@ -189,4 +191,25 @@ func confidential(address string) error {
 		return nil
 	}
 	return fmt.Errorf("%w: the URL of its certificate authority, %s, is not https, and an identity token would be sent there", ErrConfig, plain.Quote(address))
+}
+
+// stampSized is a transport to a timestamp authority, of whose answers no more is read than a bundle takes of one. The libraries
+// that parse timestamps call themselves for each level of nesting, which ends the program where an answer is of megabytes.
+type stampSized struct{ http.RoundTripper }
+
+func (s stampSized) RoundTrip(r *http.Request) (*http.Response, error) {
+	a, err := s.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer a.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(a.Body, oms.MaxTimestamp+1))
+	if err == nil && len(body) > oms.MaxTimestamp {
+		err = fmt.Errorf("its timestamp is too large: at most %d bytes are taken", oms.MaxTimestamp)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.Body = io.NopCloser(bytes.NewReader(body))
+	return a, nil
 }
