@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -20,9 +22,6 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/plain"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
-
-// maxSigners is how many signatures of one entry are looked at.
-const maxSigners = 100
 
 // Entry is a signature that a log holds. Its strings are as they were signed and may hold any character.
 type Entry struct {
@@ -44,39 +43,86 @@ type Entry struct {
 type content struct {
 	kind    string
 	digest  string
-	signers [][]byte // certificates in DER; keys are left out
+	signers [][]byte // certificates in DER, or keys, or whatever stands in the place of one
 }
 
 // errOtherKind says that an entry is of a type that no bundle refers to.
 var errOtherKind = errors.New("an entry of another kind")
 
+// spelling reads entries with no more care than those libraries do by which signatures are verified, each of which forgives
+// something else: a log could vouch for an entry to them, and hide it from who watches, by the way in which it is written. Besides
+// the case of names this ignores underscores in them, as the names of protobuf's own have.
+func spelling() json.Options {
+	return json.JoinOptions(json.MatchCaseInsensitiveNames(true), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// lenient reads the first value of a text. What is behind it is not looked at.
+func lenient(text []byte, to any) error {
+	return json.UnmarshalDecode(jsontext.NewDecoder(bytes.NewReader(text), spelling()), to, spelling())
+}
+
+// loose is base64 in any of its spellings; nil of what is none.
+type loose []byte
+
+// UnmarshalJSON takes any value.
+func (b *loose) UnmarshalJSON(text []byte) error {
+	var s string
+	if json.Unmarshal(text, &s, spelling()) != nil {
+		return nil
+	}
+	s = strings.NewReplacer("\r", "", "\n", "", "-", "+", "_", "/").Replace(strings.TrimRight(s, "=\r\n"))
+	*b, _ = base64.RawStdEncoding.DecodeString(s)
+	return nil
+}
+
+// word is a string, or a number.
+type word string
+
+// UnmarshalJSON takes any value.
+func (w *word) UnmarshalJSON(text []byte) error {
+	var s string
+	if json.Unmarshal(text, &s, spelling()) != nil {
+		s = string(text)
+	}
+	*w = word(s[:min(len(s), maxWord)])
+	return nil
+}
+
+// maxWord is how many bytes are read of the name of an algorithm, or of a digest in hex.
+const maxWord = 256
+
 // digestJSON is a digest in the spelling of Rekor v1, or of v2.
 type digestJSON struct {
-	Algorithm string `json:"algorithm"`
-	Value     string `json:"value"`  // v1: hex
-	Digest    []byte `json:"digest"` // v2
+	Algorithm word  `json:"algorithm"`
+	Value     word  `json:"value"`  // v1: hex
+	Digest    loose `json:"digest"` // v2
 }
 
 // String writes a digest as JSON has it elsewhere.
 func (d digestJSON) String() string {
 	switch {
 	case d.Digest != nil:
-		names := map[string]string{"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
+		digest := d.Digest[:min(len(d.Digest), maxWord/2)]
+		names := map[word]string{"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
 		if name := names[d.Algorithm]; name != "" {
-			return name + ":" + hex.EncodeToString(d.Digest)
+			return name + ":" + hex.EncodeToString(digest)
 		}
-		return d.Algorithm + ":" + hex.EncodeToString(d.Digest)
+		return string(d.Algorithm) + ":" + hex.EncodeToString(digest)
 	case d.Value != "":
-		return d.Algorithm + ":" + d.Value
+		return string(d.Algorithm + ":" + d.Value)
 	}
 	return ""
 }
 
 // verifierJSON is a signer in the spelling of Rekor v2.
 type verifierJSON struct {
-	Certificate struct {
-		Raw []byte `json:"rawBytes"`
-	} `json:"x509Certificate"`
+	Certificate rawJSON `json:"x509Certificate"`
+	PublicKey   rawJSON `json:"publicKey"`
+}
+
+// rawJSON is a certificate or a key in DER.
+type rawJSON struct {
+	Raw loose `json:"rawBytes"`
 }
 
 // parseEntry reads the body of an entry: of the kinds hashedrekord 0.0.1 and 0.0.2, dsse 0.0.1 and 0.0.2, intoto 0.0.1 and
@@ -87,8 +133,11 @@ func parseEntry(body []byte) (content, error) {
 		Kind    string         `json:"kind"`
 		Spec    jsontext.Value `json:"spec"`
 	}
-	if err := json.Unmarshal(body, &e); err != nil {
+	if err := lenient(body, &e); err != nil {
 		return content{}, fmt.Errorf("entry: %s", plain.Line(err.Error()))
+	}
+	if e.Kind == "" {
+		return content{}, errors.New("entry: it does not say of what kind it is")
 	}
 	c := content{kind: e.Kind + " " + e.Version}
 	read := map[string]func(*content, []byte) error{
@@ -105,6 +154,9 @@ func parseEntry(body []byte) (content, error) {
 	if err := read(&c, e.Spec); err != nil {
 		return content{}, fmt.Errorf("entry of kind %s: %s", c.kind, plain.Line(err.Error()))
 	}
+	if len(c.signers) == 0 {
+		return content{}, fmt.Errorf("entry of kind %s: it names nobody who has signed", c.kind)
+	}
 	return c, nil
 }
 
@@ -115,11 +167,11 @@ func (c *content) hashedRekord1(spec []byte) error {
 		} `json:"data"`
 		Signature struct {
 			PublicKey struct {
-				Content []byte `json:"content"`
+				Content loose `json:"content"`
 			} `json:"publicKey"`
 		} `json:"signature"`
 	}
-	err := json.Unmarshal(spec, &s)
+	err := lenient(spec, &s)
 	c.digest = s.Data.Hash.String()
 	c.addPEM(s.Signature.PublicKey.Content)
 	return err
@@ -134,9 +186,9 @@ func (c *content) hashedRekord2(spec []byte) error {
 			} `json:"signature"`
 		} `json:"hashedRekordV002"`
 	}
-	err := json.Unmarshal(spec, &s)
+	err := lenient(spec, &s)
 	c.digest = s.V.Data.String()
-	c.add(s.V.Signature.Verifier.Certificate.Raw)
+	c.addVerifier(s.V.Signature.Verifier)
 	return err
 }
 
@@ -144,10 +196,10 @@ func (c *content) dsse1(spec []byte) error {
 	var s struct {
 		Payload    digestJSON `json:"payloadHash"`
 		Signatures []struct {
-			Verifier []byte `json:"verifier"`
+			Verifier loose `json:"verifier"`
 		} `json:"signatures"`
 	}
-	err := json.Unmarshal(spec, &s)
+	err := lenient(spec, &s)
 	c.digest = s.Payload.String()
 	for _, one := range s.Signatures {
 		c.addPEM(one.Verifier)
@@ -164,10 +216,10 @@ func (c *content) dsse2(spec []byte) error {
 			} `json:"signatures"`
 		} `json:"dsseV002"`
 	}
-	err := json.Unmarshal(spec, &s)
+	err := lenient(spec, &s)
 	c.digest = s.V.Payload.String()
 	for _, one := range s.V.Signatures {
-		c.add(one.Verifier.Certificate.Raw)
+		c.addVerifier(one.Verifier)
 	}
 	return err
 }
@@ -178,9 +230,9 @@ func (c *content) inToto1(spec []byte) error {
 			Payload digestJSON `json:"payloadHash"`
 			Hash    digestJSON `json:"hash"`
 		} `json:"content"`
-		PublicKey []byte `json:"publicKey"`
+		PublicKey loose `json:"publicKey"`
 	}
-	err := json.Unmarshal(spec, &s)
+	err := lenient(spec, &s)
 	if c.digest = s.Content.Payload.String(); c.digest == "" {
 		c.digest = s.Content.Hash.String()
 	}
@@ -194,12 +246,12 @@ func (c *content) inToto2(spec []byte) error {
 			Payload  digestJSON `json:"payloadHash"`
 			Envelope struct {
 				Signatures []struct {
-					PublicKey []byte `json:"publicKey"`
+					PublicKey loose `json:"publicKey"`
 				} `json:"signatures"`
 			} `json:"envelope"`
 		} `json:"content"`
 	}
-	err := json.Unmarshal(spec, &s)
+	err := lenient(spec, &s)
 	c.digest = s.Content.Payload.String()
 	for _, one := range s.Content.Envelope.Signatures {
 		c.addPEM(one.PublicKey)
@@ -208,17 +260,23 @@ func (c *content) inToto2(spec []byte) error {
 }
 
 func (c *content) add(der []byte) {
-	if len(der) > 0 && len(c.signers) < maxSigners {
+	if len(der) > 0 {
 		c.signers = append(c.signers, der)
 	}
 }
 
-// addPEM adds the first certificate of a PEM text, which logs encode in base64 once more; a public key is none.
+func (c *content) addVerifier(v verifierJSON) {
+	c.add(v.Certificate.Raw)
+	c.add(v.PublicKey.Raw)
+}
+
+// addPEM adds what is first in a PEM text, which logs encode in base64 once more. It is taken for what it is, not for what it is
+// called.
 func (c *content) addPEM(text []byte) {
 	if again, err := base64.StdEncoding.DecodeString(string(text)); err == nil {
 		text = again // intoto 0.0.2 has it twice in some versions of Rekor
 	}
-	if block, _ := pem.Decode(text); block != nil && block.Type == "CERTIFICATE" {
+	if block, _ := pem.Decode(text); block != nil {
 		c.add(block.Bytes)
 	}
 }
@@ -291,10 +349,19 @@ func (m *matcher) signedBy(c content) (e Entry, found bool) {
 		if err != nil || !m.names(summary) {
 			continue
 		}
-		if _, err := sgverify.VerifyLeafCertificate(cert.NotBefore, cert, m.trusted); err != nil {
+		if !m.issued(cert) {
 			continue
 		}
 		return Entry{Kind: c.kind, Digest: c.digest, Identity: summary.SubjectAlternativeName, Issuer: summary.Issuer, Time: cert.NotBefore.UTC()}, true
 	}
 	return Entry{}, false
+}
+
+// issued says whether the instance's authority has issued a certificate: for its beginning or its end, since an authority's own time
+// may begin or end in between.
+func (m *matcher) issued(cert *x509.Certificate) bool {
+	return slices.ContainsFunc([]time.Time{cert.NotBefore, cert.NotAfter}, func(at time.Time) bool {
+		_, err := sgverify.VerifyLeafCertificate(at, cert, m.trusted)
+		return err == nil
+	})
 }
