@@ -70,12 +70,25 @@ func (m *mirror) keep(ctx context.Context, k kept) {
 	}
 }
 
-// newer reports whether a has newer metadata than b.
+// newer reports whether a has newer metadata than b. A newer root outweighs all others: where a key was replaced, versions may have
+// begun anew.
 func newer(root []byte, a, b kept) bool {
+	if there, ours := lastRoot(root, a), lastRoot(root, b); there != ours {
+		return there > ours
+	}
 	there, err := replay(root, a)
 	if err != nil {
 		return false
 	}
 	ours, err := replay(root, b)
 	return err == nil && there.Timestamp.Signed.Version > ours.Timestamp.Signed.Version
+}
+
+// lastRoot is the version of the newest root that is held and good; 0 if not even the one that is built in is.
+func lastRoot(root []byte, k kept) int64 {
+	s, _, err := begin(root, k, time.Time{})
+	if err != nil {
+		return 0
+	}
+	return s.Root.Signed.Version
 }

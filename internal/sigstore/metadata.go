@@ -41,7 +41,7 @@ func replay(root []byte, held kept) (*set, error) {
 		_, err = s.UpdateTargets(held.Targets)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("is damaged: %w", err)
+		return nil, fmt.Errorf("can not be verified: %w", err)
 	}
 	return s, nil
 }

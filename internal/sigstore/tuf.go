@@ -88,16 +88,9 @@ func Hint(err error) string {
 // what is kept serves until its metadata expires, which is what TUF allows.
 func (m *mirror) fetch(ctx context.Context, target, what, option string) ([]byte, error) {
 	held := m.read()
-	local, localErr := replay(m.root, held)
-	var b []byte
-	if localErr == nil {
-		localErr = local.expired(m.now())
-	}
-	if localErr == nil {
-		b, _ = local.cut(target, held.Files[target])
-		if b != nil && held.recent(m.now()) {
-			return b, nil
-		}
+	b, localErr := m.local(held, target)
+	if b != nil && held.recent(m.now()) {
+		return b, nil
 	}
 	patience := m.long
 	if b != nil {
@@ -112,7 +105,14 @@ func (m *mirror) fetch(ctx context.Context, target, what, option string) ([]byte
 		return got, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case b != nil:
+	}
+	if lastRoot(m.root, fresh) > lastRoot(m.root, held) {
+		// A new root is for good, whatever came after it: it may take back a key that was stolen.
+		held.Roots = fresh.Roots
+		b, localErr = m.local(held, target)
+		m.keep(ctx, held)
+	}
+	if b != nil {
 		held.Failed = m.now()
 		m.keep(ctx, held)
 		return b, nil
@@ -124,22 +124,35 @@ func (m *mirror) fetch(ctx context.Context, target, what, option string) ([]byte
 	return nil, out
 }
 
+// local returns a target as it is held, nil if it is not, and why nothing that is held can be used.
+func (m *mirror) local(held kept, target string) ([]byte, error) {
+	s, err := replay(m.root, held)
+	if err == nil {
+		err = s.expired(m.now())
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, _ := s.cut(target, held.Files[target])
+	return b, nil
+}
+
 // errSlow is the end of the patience with a mirror.
 var errSlow = errors.New("no answer in time")
 
 // refresh asks the mirror for its metadata and a target, by TUF's client workflow, with what is held to begin from and to
-// guard against older metadata.
+// guard against older metadata. After an error only the roots of what it returns are whole.
 func (m *mirror) refresh(ctx context.Context, held kept, target string) (kept, []byte, error) {
 	client := &http.Client{Transport: Transport(ctx, m.userAgent), Timeout: requestTimeout}
 	get := func(name string, limit int64) ([]byte, error) { return download(client, m.url+"/"+name, limit) }
 	fresh, set, err := update(m.root, held, m.now(), get)
 	if err != nil {
-		return held, nil, err
+		return fresh, nil, err
 	}
 	b, err := set.cut(target, held.Files[target])
 	if err != nil {
 		if b, err = set.download(target, get); err != nil {
-			return held, nil, err
+			return fresh, nil, err
 		}
 	}
 	fresh.Asked, fresh.Failed = m.now(), time.Time{}

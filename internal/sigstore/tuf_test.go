@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -178,6 +179,37 @@ func TestFetchRollback(t *testing.T) {
 		t.Fatal(err)
 	}
 	unavailable(t, both(t, r.instance(t, cache, 8)), "metadata of the wrong version", "expired on")
+}
+
+// TestFetchRotated has the key of the timestamps be stolen, which has made up a version that nobody will reach, and then be replaced by
+// a new root, beneath which versions begin anew. What the stolen key signs is not believed after that, even if the new root is not
+// served any more.
+func TestFetchRotated(t *testing.T) {
+	for _, unfinished := range []bool{false, true} {
+		r, cache := published(t), t.TempDir()
+		r.version = 1_000
+		r.publish(t, nil)
+		if err := both(t, r.instance(t, cache, 0)); err != nil {
+			t.Fatal(err)
+		}
+		r.version++
+		r.publish(t, func(string) time.Time { return time.Now().AddDate(0, 0, 20) })
+		stolen := maps.Clone(r.served)
+		r.rotate(t, time.Now().AddDate(0, 0, 60))
+		r.version = 0
+		r.publish(t, nil)
+		if unfinished {
+			r.set(func(served map[string][]byte) { served["/timestamp.json"] = []byte("{}") })
+			unavailable(t, both(t, r.instance(t, cache, 2)), "what is kept of it")
+		} else if err := both(t, r.instance(t, cache, 2)); err != nil {
+			t.Fatal(err)
+		}
+		if k := r.instance(t, cache, 0).mirror.read(); len(k.Roots) != 1 {
+			t.Fatalf("unfinished: %t: %d roots are kept, want the new one", unfinished, len(k.Roots))
+		}
+		r.set(func(served map[string][]byte) { clear(served); maps.Copy(served, stolen) })
+		unavailable(t, both(t, r.instance(t, cache, 8)), "") // when what is kept has expired
+	}
 }
 
 // TestFetchTampered has something of what is kept be changed. It is never used, and fetched anew where that can be.
