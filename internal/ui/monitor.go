@@ -96,7 +96,8 @@ func (t *Terminal) MonitoredLog(l MonitoredLog) {
 		t.Warn("%s: %s could not be understood", l.Log, entries(int64(r.Unreadable)))
 	}
 	if l.Err == nil && r.To < r.Size {
-		t.Note("%s: %s left for the next run", l.Log, entries(r.Size-r.To))
+		// No mere note: a log may grow faster than its parts are read, and then nobody sees what is new.
+		t.Warn("%s: %s left for the next run, or for a larger --limit", l.Log, entries(r.Size-r.To))
 	}
 	if l.Err != nil {
 		t.Fail(l.Err)

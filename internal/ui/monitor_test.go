@@ -57,3 +57,18 @@ func TestMonitorHostileWords(t *testing.T) {
 		t.Errorf("printed %q and %q", out.String(), err.String())
 	}
 }
+
+// That a part of a log was not read is said to who wants to hear of nothing else.
+func TestMonitorLeftQuiet(t *testing.T) {
+	var err bytes.Buffer
+	terminal := &ui.Terminal{Err: &err, Quiet: true}
+	l := ui.MonitoredLog{Log: monitor.Log{URL: "https://log.example.com"}, Result: monitor.Result{From: 1, To: 5, Size: 7}}
+	if terminal.MonitoredLog(l); !strings.Contains(err.String(), "warning: log.example.com: 2 entries left") {
+		t.Errorf("printed %q", err.String())
+	}
+	err.Reset()
+	l.Result.To = 7
+	if terminal.MonitoredLog(l); err.Len() > 0 {
+		t.Errorf("printed %q though all was read", err.String())
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -186,7 +188,8 @@ func (o MonitorOptions) watched() (monitor.Watched, error) {
 	return out, nil
 }
 
-// folder is where the state of a log is kept, which is a repository's own: what one of them knows, another does not.
+// folder is where the state of a log is kept, which is a repository's own: what one of them knows, another does not. So is that of
+// signers who were given: a look at somebody's entries is no reason to pass over those of who is watched day by day.
 func (o MonitorOptions) folder(l monitor.Log) string {
 	where := o.Folder
 	if !o.Own {
@@ -196,6 +199,15 @@ func (o MonitorOptions) folder(l monitor.Log) string {
 			of = hex.EncodeToString(sum[:8])
 		}
 		where = filepath.Join(where, of)
+		if len(o.Identities) > 0 {
+			var names []string
+			for _, id := range o.Identities {
+				names = append(names, fmt.Sprintf("%q", id))
+			}
+			slices.Sort(names)
+			sum := sha256.Sum256([]byte(strings.Join(names, " ")))
+			where = filepath.Join(where, "signers-"+hex.EncodeToString(sum[:8]))
+		}
 	}
 	plain := func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '-' {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/monitor"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
 // Which logs are read, and which from their beginning, as an instance's logs begin and end between two runs.
@@ -89,5 +90,20 @@ func TestMonitorFolder(t *testing.T) {
 		if rest, ok := strings.CutPrefix(filepath.ToSlash(folder), "/state/anywhere/"); !ok || strings.ContainsAny(rest, `/\:`) {
 			t.Errorf("%s: %s", u, folder)
 		}
+	}
+}
+
+// Who is given by options is watched by a state of their own, in whatever order they are given.
+func TestMonitorFolderOfSigners(t *testing.T) {
+	a, b := verify.Identity{ID: "a"}, verify.Identity{Regexp: "a"}
+	seen := map[string]bool{}
+	for _, ids := range [][]verify.Identity{nil, {a}, {b}, {a, b}, {{ID: "a", Issuer: "b"}}, {{ID: "a", IssuerRegexp: "b"}}} {
+		seen[MonitorOptions{Folder: "/state", Identities: ids}.folder(monitor.Log{URL: "https://log.example.com"})] = true
+	}
+	if len(seen) != 6 {
+		t.Errorf("%d folders, want 6: %v", len(seen), seen)
+	}
+	if !seen[MonitorOptions{Folder: "/state", Identities: []verify.Identity{b, a}}.folder(monitor.Log{URL: "https://log.example.com"})] {
+		t.Error("the order matters")
 	}
 }
