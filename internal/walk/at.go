@@ -205,22 +205,26 @@ func (p *Place) siblingsAt(ctx context.Context) ([]string, error) {
 		prefix = ""
 	}
 	held := func(name string) bool { _, found := p.snapshot.Entry(name); return found }
-	var names []string
+	var names, oids []string
 	for _, e := range p.snapshot.Under(p.Path) {
 		name, inside := strings.CutPrefix(e.Path, prefix)
-		if !inside || strings.Contains(name, "/") || e.Path == p.Signature || !signs(e.Path, held) {
-			continue
-		}
-		raw, err := p.readAt(ctx, e.Path)
-		if errors.Is(err, gitrepo.ErrFetch) || ctx.Err() != nil {
-			return nil, atError(p.Commit, err)
-		}
-		if err != nil {
-			continue // it is compared as any other file
-		}
-		if _, err := oms.ParseBundle(raw); err == nil {
-			names = append(names, name)
+		isFile := e.Mode == gitrepo.ModeFile || e.Mode == gitrepo.ModeExecutable
+		if inside && !strings.Contains(name, "/") && e.Path != p.Signature && signs(e.Path, held) && isFile {
+			names, oids = append(names, name), append(oids, e.OID)
 		}
 	}
-	return names, nil
+	n, err := p.snapshot.Fetch(ctx, oids)
+	if p.fetched += n; err != nil {
+		return nil, atError(p.Commit, err)
+	}
+	var found siblingNames
+	i := -1
+	err = p.Repo.Blobs(ctx, oids, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
+		i++
+		return found.add(names[i], content) // one that is too large has none, and is compared as any other file
+	})
+	if decided := (*ui.Error)(nil); err != nil && !errors.As(err, &decided) {
+		err = atError(p.Commit, err)
+	}
+	return found.names, err
 }

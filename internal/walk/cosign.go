@@ -4,8 +4,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
@@ -14,6 +17,48 @@ const (
 	coSignaturePrefix = "model."
 	maxSignerName     = 40
 )
+
+// The most signatures beside another one that are looked at, and their bytes in all:
+// copies of one cost whoever makes them nothing.
+const (
+	maxSiblings     = policy.MaxThreshold
+	maxSiblingBytes = oms.MaxBundleSize
+)
+
+// siblingNames gathers the names of the signatures beside another one.
+type siblingNames struct {
+	names []string
+	bytes int64
+}
+
+// add adds a file of a fitting name if it is a well-formed signature. It is an error if
+// there are too many.
+func (s *siblingNames) add(name string, raw []byte) error {
+	if !claimsToBeBundle(raw) {
+		return nil
+	}
+	if s.bytes += int64(len(raw)); len(s.names) == maxSiblings || s.bytes > maxSiblingBytes {
+		return ui.Failed("take those away that are not needed", "more than %d signatures, or %s of them, lie beside each other: %s is one too many",
+			maxSiblings+1, ui.Size(maxSiblingBytes), ui.Quote(name))
+	}
+	if _, err := oms.ParseBundle(raw); err == nil {
+		s.names = append(s.names, name)
+	}
+	return nil
+}
+
+// leftOut are the paths of the model that a manifest leaves out, and the other
+// signatures for it. What a signer took for one of those is left out only as long as it
+// is one: anything could have come in its place.
+func leftOut(m *oms.Manifest, siblings []string) []string {
+	out := slices.Clone(siblings)
+	for _, p := range m.Serialization.IgnorePaths {
+		if strings.Contains(p, "/") || !isSignatureName(p) && !isCoSignatureName(p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
 
 // CoSignatureName is the name of the signature that a signer who is called so makes
 // beside those of others. Names are in lower case, so that no file system takes two

@@ -72,9 +72,13 @@ func maybeBundle(file string) bool {
 }
 
 // claimsToBeBundle says whether a file is meant as a Sigstore bundle, well
-// formed or not.
+// formed or not. JSON has other spellings of the words, which hide nothing.
 func claimsToBeBundle(raw []byte) bool {
-	return bytes.Contains(raw, []byte("dsseEnvelope")) || bytes.Contains(raw, []byte("vnd.dev.sigstore.bundle"))
+	if bytes.Contains(raw, []byte("dsseEnvelope")) || bytes.Contains(raw, []byte("vnd.dev.sigstore.bundle")) {
+		return true
+	}
+	_, err := oms.ParseBundle(raw)
+	return err == nil
 }
 
 // survey is what is known of a worktree before a signature is verified.

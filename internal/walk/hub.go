@@ -131,15 +131,9 @@ func (r *remote) open(ctx context.Context, o tree.Options) *tree.Tree {
 	return tree.OpenHub(ctx, r.revision.Repo.String(), r.entries, r.fetch, o)
 }
 
-// The most that is read of what is called as a signature beside the one that is
-// believed: whoever lists files can list any number of them.
-const (
-	maxSiblings     = 64
-	maxSiblingBytes = oms.MaxBundleSize // by the listing, in all
-)
-
-// siblings is [Place.siblings] on the Hub. What is there beyond the bounds is
-// compared as any other file.
+// siblings is [Place.siblings] on the Hub, where what is called as a signature and
+// has to be fetched counts, whatever it is. What is there beyond the bounds, by the
+// listing, is compared as any other file.
 func (r *remote) siblings(ctx context.Context, signature string) ([]string, error) {
 	if names, known := r.beside[signature]; known {
 		return names, nil

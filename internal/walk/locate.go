@@ -232,7 +232,7 @@ func (p *Place) siblings(ctx context.Context) ([]string, error) {
 	held := func(name string) bool {
 		return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == name && !e.IsDir() })
 	}
-	var names []string
+	var found siblingNames
 	for _, e := range entries {
 		name := e.Name()
 		file := filepath.Join(p.Path, name)
@@ -244,11 +244,11 @@ func (p *Place) siblings(ctx context.Context) ([]string, error) {
 		if err != nil {
 			continue // it is compared as any other file
 		}
-		if _, err := oms.ParseBundle(raw); err == nil {
-			names = append(names, name)
+		if err := found.add(name, raw); err != nil {
+			return nil, err
 		}
 	}
-	return names, nil
+	return found.names, nil
 }
 
 // signatureName is the signature's path as the user would type it.

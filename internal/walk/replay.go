@@ -228,7 +228,7 @@ func (r *replay) compare(ctx context.Context, commit string) ([]string, error) {
 		return nil, err
 	}
 	t, err := at.open(ctx, tree.Options{
-		Ignore: slices.Concat(r.manifest.Serialization.IgnorePaths, siblings, r.options.Ignore), Keep: signedPaths(r.manifest),
+		Ignore: slices.Concat(leftOut(r.manifest, siblings), r.options.Ignore), Keep: signedPaths(r.manifest),
 		AllowSymlinks: r.options.AllowSymlinks || r.manifest.Serialization.AllowSymlinks,
 	})
 	if err != nil {

@@ -87,7 +87,7 @@ func compareFiles(ctx context.Context, v *ui.Verdict, p *Place, m *oms.Manifest,
 		return err
 	}
 	t, err := p.open(ctx, tree.Options{
-		Ignore:        slices.Concat(m.Serialization.IgnorePaths, siblings, p.ignored, o.Ignore),
+		Ignore:        slices.Concat(leftOut(m, siblings), p.ignored, o.Ignore),
 		Keep:          signedPaths(m),
 		Follows:       p.follows(),
 		AllowSymlinks: o.AllowSymlinks || m.Serialization.AllowSymlinks,
