@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/git-model-sign/git-model-sign/internal/monitor"
 	"github.com/git-model-sign/git-model-sign/internal/monitor/monitortest"
 )
 
@@ -57,4 +59,34 @@ func manySigners(t *testing.T, body, cert []byte, n int) string {
 	}
 	before := `"signatures":[` + string(bytes.Repeat(append(one, ','), n))
 	return strings.Replace(string(body), `"signatures":[`, before, 1)
+}
+
+// TestKnownLarge holds that a bundle with very many entries, which anybody may put into a repository, does not fill the memory.
+func TestKnownLarge(t *testing.T) {
+	raw := []byte(`{"verificationMaterial":{"tlogEntries":[` + strings.Repeat("{},", 1<<20) + `{}]}}`)
+	known := monitor.Known{}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := known.AddBundle(raw)
+	runtime.ReadMemStats(&after)
+	if err == nil || len(known) > 0 {
+		t.Errorf("%d entries are known, error %v", len(known), err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > uint64(len(raw)) {
+		t.Errorf("it took %d bytes to read %d", took, len(raw))
+	}
+}
+
+// TestKnownSpelling holds that an entry is known however its bundle is spelled, as those who verify would read it.
+func TestKnownSpelling(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		bundle := string(w.log.AddBundle(t, []byte(unlogged), "alice@example.com", issuer))
+		spelled := regexp.MustCompile(`"logIndex":\s*"0"`).ReplaceAllString(bundle, `"log_index":0`)
+		spelled = strings.NewReplacer("tlogEntries", "tlog_entries", "keyId", "key_id").Replace(spelled)
+		if err := w.known.AddBundle([]byte(spelled)); err != nil || len(w.known) != 1 || spelled == bundle {
+			t.Fatalf("%d are known, error %v, of %s", len(w.known), err, spelled)
+		}
+		w.want(t)
+	})
 }
