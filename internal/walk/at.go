@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
@@ -219,12 +220,16 @@ func (p *Place) siblingsAt(ctx context.Context) ([]string, error) {
 	}
 	var found siblingNames
 	i := -1
-	err = p.Repo.Blobs(ctx, oids, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
-		i++
-		return found.add(names[i], content) // one that is too large has none, and is compared as any other file
-	})
-	if decided := (*ui.Error)(nil); err != nil && !errors.As(err, &decided) {
-		err = atError(p.Commit, err)
+	for some := range slices.Chunk(oids, 16) { // few are read without git, and there may be far too many
+		err := p.Repo.Blobs(ctx, some, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
+			i++
+			return found.add(names[i], content) // one that is too large has none, and is compared as any other file
+		})
+		if decided := (*ui.Error)(nil); errors.As(err, &decided) {
+			return nil, err
+		} else if err != nil {
+			return nil, atError(p.Commit, err)
+		}
 	}
-	return found.names, err
+	return found.names, nil
 }
