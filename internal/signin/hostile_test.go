@@ -62,6 +62,28 @@ func TestHostileCode(t *testing.T) {
 	}
 }
 
+// TestHostileLength has a server repeat the client's secret where its answer is too long to be shown whole.
+func TestHostileLength(t *testing.T) {
+	const secret = "correct-horse-battery-staple-correct-horse-battery-staple-again"
+	i := newIssuer(t)
+	for _, status := range []int{http.StatusBadRequest, http.StatusServiceUnavailable} {
+		for _, form := range []string{`{"error":"invalid_grant","error_description":"%s"}`, "%s"} {
+			for n := 300; n < 400; n += 3 {
+				i.answers = map[string]http.HandlerFunc{"/token": func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Type", "application/json")
+					w.WriteHeader(status)
+					fmt.Fprintf(w, form, strings.Repeat("x", n)+secret)
+				}}
+				o := options()
+				o.ClientSecret = secret
+				if _, err := run(t, o, i.URL); err == nil || strings.Contains(err.Error(), secret[:8]) {
+					t.Fatalf("status %d, after %d: a part of the secret is shown: %v", status, n, err)
+				}
+			}
+		}
+	}
+}
+
 // TestHostileToken has servers repeat what they were sent, or a part of it.
 func TestHostileToken(t *testing.T) {
 	i := newIssuer(t)

@@ -159,6 +159,9 @@ func Redact(text string, secrets ...string) string {
 		if len(secret) >= minSecret {
 			text = strings.NewReplacer(secret, "(secret)", url.QueryEscape(secret), "(secret)").Replace(text)
 		}
+		for n := len(secret) - 1; n >= minSecret && strings.Contains(text, "…"); n-- {
+			text = strings.ReplaceAll(text, secret[:n]+"…", "(secret)…") // where package plain has cut it
+		}
 	}
 	return text
 }

@@ -111,6 +111,8 @@ func TestRedact(t *testing.T) {
 		`{"token":"` + token + `","a":1}`:       `{"token":"(identity token)","a":1}`,
 		"the secret hunter2+x and hunter2%2Bx.": "the secret (secret) and (secret).",
 		"nothing":                               "nothing",
+		"it was cut in hunter2…":                "it was cut in (secret)…",
+		"no secret at all…":                     "no secret at all…",
 	} {
 		if got := Redact(in, "hunter2+x", "", "no"); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
