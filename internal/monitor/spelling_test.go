@@ -9,6 +9,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
 
 	"github.com/git-model-sign/git-model-sign/internal/monitor"
 	"github.com/git-model-sign/git-model-sign/internal/monitor/monitortest"
@@ -88,5 +91,27 @@ func TestKnownSpelling(t *testing.T) {
 			t.Fatalf("%d are known, error %v, of %s", len(w.known), err, spelled)
 		}
 		w.want(t)
+	})
+}
+
+// newAuthority is an instance whose certificate authority has begun just now.
+type newAuthority struct{ root.TrustedMaterial }
+
+func (n newAuthority) FulcioCertificateAuthorities() (out []root.CertificateAuthority) {
+	for _, a := range n.TrustedMaterial.FulcioCertificateAuthorities() {
+		begun := *a.(*root.FulcioCertificateAuthority)
+		begun.ValidityPeriodStart = time.Now()
+		out = append(out, &begun)
+	}
+	return out
+}
+
+// TestAuthorityBegan holds that a certificate counts that began before its authority did, by a clock that was somewhat late.
+func TestAuthorityBegan(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		w.want(t)
+		w.log.Add(w.body(t, "alice", 1))
+		w.o.Trusted = newAuthority{w.o.Trusted}
+		w.want(t, 0)
 	})
 }
