@@ -206,6 +206,7 @@ func (s *signing) works(w way) {
 // TestOutages has each service fail in every way. The error names the service, says what happened and what to do, nothing is left
 // behind and nothing logged; and once it is over the same command signs.
 func TestOutages(t *testing.T) {
+	t.Parallel()
 	for name, w := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,6 +241,7 @@ func TestOutages(t *testing.T) {
 
 // TestInterruptedAtServices presses ^C while each service is at work.
 func TestInterruptedAtServices(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no terminal to press ^C in")
 	}
@@ -287,6 +289,7 @@ func TestInterruptedAtServices(t *testing.T) {
 
 // TestSlowServices has services answer a byte at a time, for ever. They are given up.
 func TestSlowServices(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes half a minute to be given up")
 	}

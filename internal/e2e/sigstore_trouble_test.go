@@ -25,6 +25,7 @@ func (s *signing) mint(claims map[string]any) {
 // TestTroubles meets everything else that comes between somebody and a signature: what the token says, what the issuer says, and
 // what the clocks say. What is for the log to say is logged, and nothing else.
 func TestTroubles(t *testing.T) {
+	t.Parallel()
 	const hour = time.Hour
 	lasting := map[string]any{"exp": time.Now().Add(24 * hour).Unix()} // the token outlives the clocks' differences
 	everywhere := func(ahead time.Duration) func(*signing) {
@@ -97,6 +98,7 @@ func TestTroubles(t *testing.T) {
 
 // TestProxies has the proxy that the environment names be one that does not work, with a password in its address.
 func TestProxies(t *testing.T) {
+	t.Parallel()
 	refusing := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
 	s := newSigning(t)
 	whole := s.Env

@@ -163,6 +163,7 @@ func (s *signed) certify(leaf string, chain ...string) {
 // TestTampering wants everything that can be done to a signed model to be noticed: exit status 1, a line that names the cause, no
 // panic, and no file changed.
 func TestTampering(t *testing.T) {
+	t.Parallel()
 	for _, table := range [][]tampering{tamperedFiles, tamperedBundles, tamperedTrust, forgedPayloads} {
 		for _, tt := range table {
 			t.Run(tt.name, func(t *testing.T) {
@@ -311,6 +312,7 @@ var forgedPayloads = []tampering{
 
 // TestTamperedLogEntry alters the transparency log's part of a real Sigstore signature.
 func TestTamperedLogEntry(t *testing.T) {
+	t.Parallel()
 	corpus := omstest.Corpus(t)
 	entry := func(b map[string]any) map[string]any {
 		return b["verificationMaterial"].(map[string]any)["tlogEntries"].([]any)[0].(map[string]any)
