@@ -79,6 +79,14 @@ func (c *crowd) take(to []int) []int {
 	return to
 }
 
+// abandon leaves what is queued: the context has ended. A timer that fires just then
+// may begin no reader once the last has gone, as nobody waits for it any more.
+func (c *crowd) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = nil
+}
+
 // reader is one of the readers of a crowd.
 type reader struct {
 	crowd  *crowd
@@ -98,6 +106,7 @@ func (r *reader) run() {
 	for r.batch = c.take(r.batch[:0]); len(r.batch) > 0; r.batch = c.take(r.batch[:0]) {
 		slow.Reset(patienceTime)
 		if !r.fill() {
+			c.abandon()
 			return
 		}
 		slow.Stop()
