@@ -3,10 +3,8 @@ package sign
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/sha256"
-	"crypto/sha512"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -29,6 +27,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/sigstore"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
 // rekor asks a transparency log to take a signature. The clients that sigstore-go brings along are not used: they read answers
@@ -138,20 +137,20 @@ func (r *rekor) addV2(ctx context.Context, certPEM []byte, b *protobundle.Bundle
 	return entry, nil
 }
 
-// hashed is how Rekor v2 knows a certificate's key, and the hash by which that signs.
+// keyDetails is how Rekor v2 knows keys, by the hash that they sign with.
+var keyDetails = map[crypto.Hash]protocommon.PublicKeyDetails{
+	crypto.SHA256: protocommon.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256,
+	crypto.SHA384: protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384,
+	crypto.SHA512: protocommon.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512,
+}
+
+// hashed is how Rekor v2 knows a certificate's key, and the digest of what that signs.
 func hashed(cert *x509.Certificate, signed []byte) (protocommon.PublicKeyDetails, []byte, error) {
-	key, _ := cert.PublicKey.(*ecdsa.PublicKey)
-	if key != nil {
-		switch key.Curve {
-		case elliptic.P256():
-			sum := sha256.Sum256(signed)
-			return protocommon.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256, sum[:], nil
-		case elliptic.P384():
-			sum := sha512.Sum384(signed)
-			return protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384, sum[:], nil
-		case elliptic.P521():
-			sum := sha512.Sum512(signed)
-			return protocommon.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512, sum[:], nil
+	if key, ok := cert.PublicKey.(*ecdsa.PublicKey); ok {
+		if hash, ok := verify.Hash(key); ok {
+			h := hash.New()
+			h.Write(signed)
+			return keyDetails[hash], h.Sum(nil), nil
 		}
 	}
 	return 0, nil, fmt.Errorf("%w: the certificate's key is %s", ErrKeyType, cert.PublicKeyAlgorithm)

@@ -187,7 +187,7 @@ func (f final) RoundTrip(r *http.Request) (*http.Response, error) {
 // confidential refuses to send an identity token where others could read along: anywhere but by https and on this machine.
 func confidential(address string) error {
 	u, err := url.Parse(address)
-	if err == nil && (u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) {
+	if err == nil && wire.Confidential(u) {
 		return nil
 	}
 	return fmt.Errorf("%w: the URL of its certificate authority, %s, is not https, and an identity token would be sent there", ErrConfig, plain.Quote(address))

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -193,8 +192,7 @@ func confidential(address string) error {
 	if err != nil || !spelled.MatchString(address) || u.User != nil {
 		return fmt.Errorf("%s is no URL of a service", plain.Quote(address))
 	}
-	local := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
-	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && local) {
+	if u.Host == "" || !wire.Confidential(u) {
 		return fmt.Errorf("%w: %s", ErrInsecure, plain.Name(address))
 	}
 	return nil

@@ -149,6 +149,11 @@ func innermost(err error) error {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
+// Confidential says whether what is sent to a URL can be read by nobody on the way: by https, or on this machine.
+func Confidential(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())
+}
+
 // token is what every JSON Web Token looks like: it begins with {" in base64. A server may repeat one, or its beginning.
 var token = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}`)
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -148,8 +147,7 @@ func confidential(text string) (*url.URL, error) {
 	if err != nil {
 		return nil, errors.New("its address is not a URL")
 	}
-	local := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
-	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && local) {
+	if u.Host == "" || !wire.Confidential(u) {
 		return nil, fmt.Errorf("its address %s is not https", plain.Quote(u.Scheme+"://"+u.Host))
 	}
 	return u, nil
