@@ -201,21 +201,30 @@ func TestPage(t *testing.T) {
 	}
 	for who, want := range map[string]string{"bob@example.com": "bob@example.com", "": "alice@example.com"} {
 		_, to := ask(t, at, url.Values{"answer": {"sign-in"}, "email": {who}})
-		back, err := url.Parse(to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, body := ask(t, i.URL+"/token", url.Values{
-			"grant_type": {"authorization_code"}, "client_id": {"sigstore"}, "code_verifier": {verifier},
-			"redirect_uri": {"http://localhost:1/callback"}, "code": {back.Query().Get("code")},
-		})
-		var a struct {
-			Token string `json:"id_token"`
-		}
-		if err := json.Unmarshal([]byte(body), &a); err != nil || claims(t, i, a.Token)["email"] != want {
-			t.Errorf("%q: %v in %s, want a token for %s", who, err, body, want)
+		if email := redeem(t, i, to, verifier)["email"]; email != want {
+			t.Errorf("%q: a token for %v, want one for %s", who, email, want)
 		}
 	}
+}
+
+// redeem returns the claims of the token to which the code in an address leads.
+func redeem(t *testing.T, i *issuer.Issuer, to, verifier string) map[string]any {
+	t.Helper()
+	back, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body := ask(t, i.URL+"/token", url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {"sigstore"}, "code_verifier": {verifier},
+		"redirect_uri": {"http://localhost:1/callback"}, "code": {back.Query().Get("code")},
+	})
+	var a struct {
+		Token string `json:"id_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &a); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	return claims(t, i, a.Token)
 }
 
 // TestProviders has others vouch for who signs in.
@@ -235,21 +244,7 @@ func TestProviders(t *testing.T) {
 			}
 			continue
 		}
-		back, err := url.Parse(to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, body := ask(t, i.URL+"/token", url.Values{
-			"grant_type": {"authorization_code"}, "client_id": {"sigstore"}, "code_verifier": {verifier},
-			"redirect_uri": {"http://localhost:1/callback"}, "code": {back.Query().Get("code")},
-		})
-		var a struct {
-			Token string `json:"id_token"`
-		}
-		if err := json.Unmarshal([]byte(body), &a); err != nil {
-			t.Fatalf("%v in %s", err, body)
-		}
-		if by, _ := claims(t, i, a.Token)["federated_claims"].(map[string]any); by["connector_id"] != want {
+		if by, _ := redeem(t, i, to, verifier)["federated_claims"].(map[string]any); by["connector_id"] != want {
 			t.Errorf("%q: %v vouches, want %s", connector, by, want)
 		}
 	}
