@@ -23,9 +23,9 @@ type shown struct {
 	ended  time.Duration // since ^C was pressed
 }
 
-// onTerminal runs a program on a terminal of so many columns, and presses ^C after
-// a time unless that is 0.
-func (s *session) onTerminal(columns uint16, press time.Duration, name string, args ...string) shown {
+// onTerminal runs a program on a terminal of so many columns, and presses ^C once
+// it shows what matches press, unless that is "".
+func (s *session) onTerminal(columns uint16, press, name string, args ...string) shown {
 	s.t.Helper()
 	terminal, program, err := openTerminal()
 	if err != nil {
@@ -47,19 +47,18 @@ func (s *session) onTerminal(columns uint16, press time.Duration, name string, a
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	pressed := make(chan time.Time, 1)
-	if press > 0 {
-		time.AfterFunc(press, func() {
-			pressed <- time.Now()
-			terminal.WriteString("\x03")
-		})
-	}
+	awaited := regexp.MustCompile(press)
+	var pressed time.Time
 	var text bytes.Buffer
 	chunk := make([]byte, 4096)
 	for err == nil {
 		var n int
 		n, err = terminal.Read(chunk)
 		text.Write(chunk[:n])
+		if press != "" && pressed.IsZero() && awaited.Match(text.Bytes()) {
+			pressed = time.Now()
+			terminal.WriteString("\x03")
+		}
 	}
 	err = cmd.Wait()
 	end := time.Now()
@@ -67,8 +66,8 @@ func (s *session) onTerminal(columns uint16, press time.Duration, name string, a
 		s.t.Fatal(err)
 	}
 	r := shown{text: text.String(), status: cmd.ProcessState.ExitCode(), took: end.Sub(start)}
-	if press > 0 {
-		r.ended = end.Sub(<-pressed)
+	if !pressed.IsZero() {
+		r.ended = end.Sub(pressed)
 	}
 	return r
 }
@@ -106,7 +105,7 @@ func TestProgressOnATerminal(t *testing.T) {
 		{"no progress", 80, []string{"digest", "--no-progress", "model"}, []string{`^sha256:`}, "Hashing"},
 		{"quiet", 80, []string{"verify", "--quiet", "--public-key=key.pub", "model"}, nil, "Checking"},
 	} {
-		r := s.onTerminal(test.columns, 0, "git-model-sign", test.args...)
+		r := s.onTerminal(test.columns, "", "git-model-sign", test.args...)
 		if r.status != 0 {
 			t.Fatalf("%s: exit status %d\n%s", test.name, r.status, r.text)
 		}
@@ -126,7 +125,7 @@ func TestProgressOnATerminal(t *testing.T) {
 		t.Errorf("drawn where there is no terminal: %q", r.stderr)
 	}
 	// ^C leaves the line as it is, says what happened, and ends at once.
-	r := s.onTerminal(80, time.Second, "git-model-sign", "digest", "huge")
+	r := s.onTerminal(80, `/1024\.00 GiB`, "git-model-sign", "digest", "huge")
 	if r.status != 4 || !strings.Contains(r.text, "\nerror: interrupted") || !strings.Contains(r.text, "/1024.00 GiB") || strings.Contains(r.text, "done") {
 		t.Errorf("^C: exit status %d, %q", r.status, r.text)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -17,7 +18,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/e2e/home"
 )
 
-// typingPause is how long after a prompt a line is typed: nobody types before the program has had time to turn echoing off.
+// typingPause is how long after a prompt a line is typed that may be seen; a secret is typed once the program has turned echoing off.
 const typingPause = 200 * time.Millisecond
 
 // ttyPatience is how long a program on a terminal may take.
@@ -59,13 +60,29 @@ func converse(terminal *os.File, lines []string) string {
 			return shown.String() // Linux says EIO when the last program is gone
 		}
 		if len(lines) > 0 && bytes.HasSuffix(shown.Bytes(), []byte(": ")) {
-			time.Sleep(typingPause)
+			awaitTyping(terminal, shown.Bytes())
 			line := lines[0]
 			if line == "{code}\n" {
 				line = codeShown(shown.String()) + "\n"
 			}
 			terminal.WriteString(line)
 			lines = lines[1:]
+		}
+	}
+}
+
+// secretPrompt is the end of what asks for a secret.
+var secretPrompt = regexp.MustCompile(`((?i:passphrase)[^\n]*|PIN for [^\n]*|Once more): $`)
+
+// awaitTyping waits until somebody would type an answer.
+func awaitTyping(terminal *os.File, shown []byte) {
+	if !secretPrompt.Match(shown) {
+		time.Sleep(typingPause)
+		return
+	}
+	for end := time.Now().Add(ttyPatience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if t, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS); err != nil || t.Lflag&unix.ECHO == 0 {
+			return
 		}
 	}
 }

@@ -19,7 +19,7 @@ func TestSlow(t *testing.T) {
 		w.fill(t, 3)
 		w.want(t)
 		w.log.Add(w.body(t, "alice", 1))
-		w.o.Client.Timeout = 200 * time.Millisecond
+		w.o.Client.Timeout = 2 * time.Second
 		slow := 1
 		hang := func(rw http.ResponseWriter, r *http.Request) bool {
 			if slow--; slow < 0 {
@@ -32,7 +32,7 @@ func TestSlow(t *testing.T) {
 			http.NewResponseController(rw).Flush()
 			select {
 			case <-r.Context().Done():
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 			}
 			return true
 		}
@@ -43,7 +43,7 @@ func TestSlow(t *testing.T) {
 		if _, _, err := w.run(t); !errors.Is(err, monitor.ErrUnavailable) {
 			t.Errorf("error %v", err)
 		}
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > 30*time.Second {
 			t.Errorf("gave up after %s", took)
 		}
 		slow = 0

@@ -155,7 +155,7 @@ func TestRekor(t *testing.T) {
 			l := newLog(t, c.answer)
 			timeout := 20 * time.Second
 			if strings.Contains(name, "slow") {
-				timeout = time.Second
+				timeout = 5 * time.Second
 			}
 			b, err := l.publish(t, c.version, timeout)
 			if asked := l.requests(); len(asked) != c.asked {

@@ -37,7 +37,7 @@ func TestPage(t *testing.T) {
 			pages := make(chan *http.Response, 1)
 			o := options()
 			if name == "another state" {
-				o.wait = time.Second // which is waited for the right one
+				o.wait = unmet // which is waited for the right one
 			}
 			o.open = func(url string) error {
 				go func() {

@@ -291,7 +291,7 @@ func TestFetchSlowly(t *testing.T) {
 	r.requests()
 	start := time.Now()
 	i := r.instance(t, cache, 2)
-	i.mirror.short, i.mirror.long = 200*time.Millisecond, time.Hour
+	i.mirror.short, i.mirror.long = 5*time.Second, time.Hour
 	if err := both(t, i); err != nil || r.requests() != 1 {
 		t.Errorf("what is kept is good, and yet: %v (or not one request)", err)
 	}
