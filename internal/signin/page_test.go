@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // TestPage reads the page at which a browser ends. It says what became of the sign-in, not only that the browser came back, and
