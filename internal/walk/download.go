@@ -25,7 +25,7 @@ import (
 func Download(ctx context.Context, p *Place, to Destination, o VerifyOptions) *ui.Verdict {
 	v := newVerdict(p)
 	if o.Policy.Threshold == 0 {
-		v.Err = downloadInto(ctx, v, p, to, o)
+		v.Err = downloadInto(ctx, v, p, nil, to, o)
 		return v
 	}
 	// The signers who count have signed the same files, as the Hub lists them. So it
@@ -38,9 +38,19 @@ func Download(ctx context.Context, p *Place, to Destination, o VerifyOptions) *u
 	}
 	i := slices.IndexFunc(members, func(m *member) bool { return m.verdict.Signer == all.Signer })
 	o.Policy.Threshold = 0
-	v.Err = downloadInto(ctx, v, members[i].place, to, o)
+	v.Err = downloadInto(ctx, v, members[i].place, believed(members), to, o)
 	v.Quorum = all.Quorum
 	return v
+}
+
+// believed are what those who are believed have signed.
+func believed(members []*member) (manifests []*oms.Manifest) {
+	for _, m := range members {
+		if !m.stranger && m.verdict.Manifest != nil {
+			manifests = append(manifests, m.verdict.Manifest)
+		}
+	}
+	return manifests
 }
 
 // Destination is where Download puts files: a folder, or a cache.
@@ -60,7 +70,29 @@ func (d Destination) of(r hub.Revision) (download.Destination, string) {
 	return c, filepath.Join(c.Dir, c.Repo, "snapshots", c.Commit)
 }
 
-func downloadInto(ctx context.Context, v *ui.Verdict, p *Place, to Destination, o VerifyOptions) error {
+// place is the destination as a place where the model of p is, now that it was downloaded.
+func (d Destination) place(p *Place) (*Place, error) {
+	here := &Place{Path: d.Folder, Name: d.Folder, Signature: p.Signature, ignored: []string{hub.LocalFolder}}
+	if d.Folder == "" {
+		s, err := hub.FindSnapshot(d.Environment.Cache, p.remote.revision.Repo, p.Commit)
+		if err != nil {
+			return nil, snapshotError(err, "")
+		}
+		here.Path, here.Name, here.Cached, here.ignored = s.Path, s.Path, s, nil
+	}
+	var err error
+	if here.Path, err = filepath.Abs(here.Path); err != nil {
+		return nil, ui.Trouble("", "finding %s: %w", ui.Quote(here.Name), err)
+	}
+	if !p.Detached {
+		here.Signature = filepath.Join(here.Path, p.Signature)
+	}
+	return here, nil
+}
+
+// downloadInto is Download by one signature. The others that are believed are for the
+// same files; what they leave out may differ.
+func downloadInto(ctx context.Context, v *ui.Verdict, p *Place, others []*oms.Manifest, to Destination, o VerifyOptions) error {
 	o.Check.RequireRead = false // what is promised is going to be read
 	b, err := believe(ctx, v, p, o)
 	if err != nil {
@@ -82,7 +114,7 @@ func downloadInto(ctx context.Context, v *ui.Verdict, p *Place, to Destination, 
 		return downloadError(p.remote.revision.Repo, to, err)
 	}
 	tell(v.Report, results)
-	if err := strangers(ctx, v, files, p, folder, to, o); err != nil {
+	if err := strangers(ctx, v, append(others, v.Manifest), files, p, to, o); err != nil {
 		return err
 	}
 	if len(v.Report.Failures()) == 0 {
@@ -179,40 +211,42 @@ func tell(report *check.Report, results []download.Result) {
 }
 
 // strangers reports what lies where the model was downloaded to and is no part of
-// it: it was there before, and whoever loads the model may load it too.
-func strangers(ctx context.Context, v *ui.Verdict, files []download.File, p *Place, folder string, to Destination, o VerifyOptions) error {
+// it: it was there before, and whoever loads the model may load it too. As where the
+// signatures are verified there, each of them has to have left it out.
+func strangers(ctx context.Context, v *ui.Verdict, signed []*oms.Manifest, files []download.File, p *Place, to Destination, o VerifyOptions) error {
 	if o.Check.IgnoreUnsigned || len(files) == 0 {
 		return nil
 	}
-	options := tree.Options{Ignore: slices.Concat(v.Manifest.Serialization.IgnorePaths, o.Ignore)}
-	if to.Folder != "" {
-		options.Ignore = append(options.Ignore, hub.LocalFolder)
-	} else {
-		s, err := hub.FindSnapshot(to.Environment.Cache, p.remote.revision.Repo, p.Commit)
-		if err != nil {
-			return snapshotError(err, "")
-		}
-		options.Follows = s.Follows
-	}
-	t, err := tree.OpenFolder(ctx, folder, options)
+	here, err := to.place(p)
 	if err != nil {
-		return ui.Trouble("", "looking at what was downloaded: %w", err)
+		return err
 	}
-	defer t.Close()
-	ours := make(map[string]bool, len(files))
+	siblings, err := here.siblings(ctx)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]bool, len(files))
 	for _, f := range files {
-		ours[f.Path] = true
+		known[f.Path] = true
 	}
 	report := func(name string, status check.Status) {
-		if !ours[name] {
+		if !known[name] {
+			known[name] = true
 			v.Report.Files = append(v.Report.Files, check.File{Path: name, Status: status, Detail: "it was there before"})
 		}
 	}
-	for _, f := range t.Files {
-		report(f.Path, check.Extra)
-	}
-	for _, problem := range t.Problems {
-		report(problem.Path, check.Refused)
+	for _, m := range signed {
+		t, err := here.open(ctx, tree.Options{Ignore: slices.Concat(leftOut(m, siblings), here.ignored, o.Ignore), Follows: here.follows()})
+		if err != nil {
+			return err
+		}
+		for _, f := range t.Files {
+			report(f.Path, check.Extra)
+		}
+		for _, problem := range t.Problems {
+			report(problem.Path, check.Refused)
+		}
+		t.Close()
 	}
 	return nil
 }
