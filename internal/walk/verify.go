@@ -87,10 +87,11 @@ func compareFiles(ctx context.Context, v *ui.Verdict, p *Place, m *oms.Manifest,
 		return err
 	}
 	t, err := p.open(ctx, tree.Options{
-		Ignore:        slices.Concat(leftOut(m, siblings), p.ignored, o.Ignore),
-		Keep:          signedPaths(m),
-		Follows:       p.follows(),
-		AllowSymlinks: o.AllowSymlinks || m.Serialization.AllowSymlinks,
+		Ignore:  slices.Concat(leftOut(m, siblings), p.ignored, o.Ignore),
+		Keep:    signedPaths(m),
+		Follows: p.follows(),
+		// In a snapshot every link is the client's work, and no signer's to allow.
+		AllowSymlinks: p.Cached == nil && (o.AllowSymlinks || m.Serialization.AllowSymlinks),
 	})
 	if err != nil {
 		return err
