@@ -29,6 +29,7 @@ func TestCache(t *testing.T) {
 	o, files := cached()
 	to := download.Cache{Dir: filepath.Join(t.TempDir(), "hub"), Repo: repo, Commit: commit, Ref: "refs/pr/1"}
 	allRight(t, mustRun(t, o, to, files...))
+	named(t, to)
 	dir := filepath.Join(to.Dir, repo)
 	weights := hex.EncodeToString(sum(text(70_000)))
 	config, empty := blobID([]byte("{}")), blobID(nil)
@@ -59,6 +60,7 @@ func TestCache(t *testing.T) {
 			t.Errorf("%+v, want it kept", r)
 		}
 	}
+	named(t, to)
 	want["refs/main"] = commit
 	same(t, tree(t, dir), want)
 	if len(o.asked) > 0 {
@@ -86,6 +88,7 @@ func TestCacheOfRealFiles(t *testing.T) {
 	o, files := cached()
 	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit, Ref: "main", RealFiles: true}
 	allRight(t, mustRun(t, o, to, files...))
+	named(t, to)
 	dir := filepath.Join(to.Dir, repo)
 	want := map[string]string{"refs/main": commit}
 	for _, f := range files {
@@ -128,28 +131,46 @@ func TestRealFilesBesideLinks(t *testing.T) {
 	}
 }
 
+// named writes the name of the revision.
+func named(t *testing.T, to download.Cache) {
+	t.Helper()
+	if err := to.WriteRef(t.Context()); err != nil {
+		t.Fatalf("writing the ref: %v", err)
+	}
+}
+
+// The name of a revision is written by whoever has judged the snapshot, and by no run.
 func TestRefIsLast(t *testing.T) {
 	o, files := cached()
-	o.files["config.json"] = []byte("[]")
 	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit, Ref: "main"}
 	ref := filepath.Join(to.Dir, repo, "refs", "main")
-	o.spoil = func(*connection) { absent(t, ref) }
+	allRight(t, mustRun(t, o, to, files...))
+	absent(t, ref)
+	named(t, to)
+	holds(t, ref, []byte(commit))
+	write(t, ref, strings.Repeat("f", 40))
+	allRight(t, mustRun(t, o, to, files...))
+	holds(t, ref, []byte(strings.Repeat("f", 40)))
+	named(t, to)
+	holds(t, ref, []byte(commit))
+
+	to.Ref = commit
+	named(t, to)
+	absent(t, filepath.Join(to.Dir, repo, "refs", commit))
+}
+
+func TestWrongContentIsNotCached(t *testing.T) {
+	o, files := cached()
+	o.files["config.json"] = []byte("[]")
+	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit}
 	results := mustRun(t, o, to, files...)
 	if !errors.Is(results[2].Err, download.ErrWrong) {
 		t.Errorf("result %+v, want ErrWrong", results[2])
 	}
-	absent(t, ref)
 	absent(t, filepath.Join(to.Dir, repo, snapshot, "config.json"))
 	absent(t, filepath.Join(to.Dir, repo, "blobs", files[2].Blob))
-
-	write(t, ref, strings.Repeat("f", 40))
-	o.files["config.json"], o.spoil = []byte("{}"), nil
+	o.files["config.json"] = []byte("{}")
 	allRight(t, mustRun(t, o, to, files...))
-	holds(t, ref, []byte(commit))
-
-	to.Ref = commit
-	allRight(t, mustRun(t, o, to, files...))
-	absent(t, filepath.Join(to.Dir, repo, "refs", commit))
 }
 
 // In a cache, a blob's name is a promise of its own beside the signature.
@@ -251,6 +272,9 @@ func TestCacheNames(t *testing.T) {
 		o := &origin{files: map[string][]byte{"a": text(10)}}
 		if _, err := download.Run(t.Context(), o, f, to, quick()); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+		if err := to.WriteRef(t.Context()); err == nil && to.Ref != "" {
+			t.Errorf("%s: no error of writing the ref", name)
 		}
 		absent(t, to.Dir)
 	}

@@ -28,8 +28,8 @@ type Folder struct {
 }
 
 // Cache is one revision of a repository in the cache of Hugging Face's clients:
-// the content in blobs, links to it in snapshots/<Commit>, and the name of the
-// revision in refs, which is written last and only if every file is there.
+// the content in blobs, and links to it in snapshots/<Commit>. The name of the
+// revision in refs is for [Cache.WriteRef] to write.
 type Cache struct {
 	// Dir is the folder of the cache.
 	Dir string
@@ -37,7 +37,7 @@ type Cache struct {
 	Repo string
 	// Commit is the revision in 40 hex digits.
 	Commit string
-	// Ref is the branch or tag that was asked for; empty writes none.
+	// Ref is the branch or tag that was asked for; empty for none.
 	Ref string
 	// RealFiles puts files in the place of links, as HF_HUB_DISABLE_SYMLINKS does.
 	// So it is in any case where no link can be made.
@@ -102,11 +102,8 @@ func (c Cache) open(ctx context.Context) (*store, error) {
 	}
 	s := newStore(root, cacheStaging)
 	s.shared = shared
-	s.cache, s.commit, s.ref = true, c.Commit, c.Ref
+	s.cache, s.commit = true, c.Commit
 	s.prefix = "snapshots/" + c.Commit + "/"
-	if c.Ref == c.Commit {
-		s.ref = ""
-	}
 	err = s.prepare(ctx)
 	if err == nil {
 		err = s.makeFolder("snapshots") // which the clients miss in any repository
@@ -122,6 +119,24 @@ func (c Cache) open(ctx context.Context) (*store, error) {
 	}
 	s.links = !c.RealFiles
 	return s, nil
+}
+
+// WriteRef has Ref lead to Commit, so that clients load the snapshot where they are
+// asked for that revision. It is for whoever has found every file in the snapshot, and
+// nothing there that is not to be loaded. A commit by itself needs no ref.
+func (c Cache) WriteRef(ctx context.Context) error {
+	if c.Ref == "" || c.Ref == c.Commit {
+		return nil
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.replace("refs/"+c.Ref, c.Commit, true); err != nil {
+		return fmt.Errorf("noting what %q is: %w", c.Ref, err)
+	}
+	return s.flush()
 }
 
 // openRepo opens the folder of a repository in the cache, and makes it if need be,

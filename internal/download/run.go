@@ -52,7 +52,7 @@ func run(ctx context.Context, source Source, files []File, to Destination, o Opt
 	if err := context.Cause(inner); err != nil {
 		return stopped(results), err
 	}
-	if err := s.finish(results); err != nil {
+	if err := s.flush(); err != nil {
 		return results, err
 	}
 	return results, nil

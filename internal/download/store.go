@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +27,6 @@ type store struct {
 	links    bool   // of which the content is in blobs, and links to it stand at the paths
 	reserved string // a folder that no file may lie in
 	commit   string // for the notes of a folder; of a cache's snapshot
-	ref      string // to be written at the end
 
 	mu      sync.Mutex
 	folders map[string]bool // those that were seen to be folders, links apart
@@ -239,21 +237,8 @@ func (s *store) noted(name, said, file string) bool {
 	return err == nil && strings.HasPrefix(string(b), said)
 }
 
-// finish makes what was done last through a power failure. If every file is
-// there, it writes the revision's name too.
-func (s *store) finish(results []Result) error {
-	if s.ref != "" && !slices.ContainsFunc(results, func(r Result) bool { return r.Err != nil }) {
-		if err := s.flush(); err != nil {
-			return err
-		}
-		if err := s.replace("refs/"+s.ref, s.commit, true); err != nil {
-			return fmt.Errorf("noting what %q is: %w", s.ref, err)
-		}
-	}
-	return s.flush()
-}
-
-// flush flushes the folders in which something was made.
+// flush flushes the folders in which something was made, so that it lasts through a
+// power failure.
 func (s *store) flush() error {
 	for dir := range s.touched {
 		name := dir

@@ -117,10 +117,16 @@ func downloadInto(ctx context.Context, v *ui.Verdict, p *Place, others []*oms.Ma
 	if err := strangers(ctx, v, append(others, v.Manifest), files, p, to, o); err != nil {
 		return err
 	}
-	if len(v.Report.Failures()) == 0 {
-		v.Hub.Downloaded = folder
+	if err := b.learn(ctx, v); err != nil || len(v.Report.Failures()) > 0 {
+		return err
 	}
-	return b.learn(ctx, v)
+	if cache, ok := destination.(download.Cache); ok && len(files) > 0 { // only now may clients load it by the revision's name
+		if err := cache.WriteRef(ctx); err != nil {
+			return downloadError(p.remote.revision.Repo, to, err)
+		}
+	}
+	v.Hub.Downloaded = folder
+	return nil
 }
 
 // wanted are the files to get, with what each must be.
