@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -183,6 +184,9 @@ type source struct{ *remote }
 // Open is [download.Source].
 func (s source) Open(ctx context.Context, path string, offset int64) (body io.ReadCloser, size, begins int64, err error) {
 	content, err := s.client.Open(ctx, s.revision, path, offset)
+	if errors.Is(err, hub.ErrEntryNotFound) {
+		err = fmt.Errorf("%w: it is listed and not there: %w", download.ErrWrong, err)
+	}
 	if err != nil {
 		return nil, 0, 0, err
 	}

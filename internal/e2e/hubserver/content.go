@@ -25,10 +25,11 @@ type grant struct {
 func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, q question, repo *repository, commit string, entries []entry) {
 	e, ok := find(entries, q.path)
 	extra := s.extra(q.path)
+	_, gone := s.take(Gone, q.path)
 	switch {
 	case extra != nil:
 		e = extra.entry()
-	case !ok || e.folder:
+	case !ok || e.folder || gone:
 		writeError(w, http.StatusNotFound, "EntryNotFound", "Entry not found")
 		return
 	}

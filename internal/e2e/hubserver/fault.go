@@ -28,6 +28,7 @@ const (
 const (
 	Status   Kind = "status"   // the argument's status, such as "503", "429 1" with a Retry-After, "429 in 1" with a date one second from now
 	Redirect Kind = "redirect" // to the argument's address, else to the same path of the CDN, which answers as the hub does
+	Gone     Kind = "gone"     // no such file, though it is listed
 )
 
 // What a listing lies about. It does so as long as the fault is there.
@@ -41,7 +42,7 @@ const (
 )
 
 var (
-	kinds = []Kind{Corrupt, Truncate, Drop, Slow, Gzip, NoRange, Status, Redirect, SHA256, Size, Blob, Hide, Extra, Repeat}
+	kinds = []Kind{Corrupt, Truncate, Drop, Slow, Gzip, NoRange, Status, Redirect, Gone, SHA256, Size, Blob, Hide, Extra, Repeat}
 	lies  = []Kind{SHA256, Size, Blob, Hide, Extra}
 )
 
