@@ -253,13 +253,17 @@ func (p *Place) checkCached() error {
 	return ui.Failed("", "%s is a symbolic link that leads out of the repository's blobs", ui.Quote(p.signatureTitle()))
 }
 
-// empty says whether the model is a snapshot without any file.
+// empty says whether the model is a snapshot without any file, whatever folders it has.
 func (p *Place) empty() bool {
 	if p.Cached == nil {
 		return false
 	}
-	entries, err := os.ReadDir(p.Path)
-	return err == nil && len(entries) == 0
+	return filepath.WalkDir(p.Path, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			return fs.ErrExist
+		}
+		return err
+	}) == nil
 }
 
 // VerifyCache verifies every snapshot of a cache, each as Verify does. How is asked
