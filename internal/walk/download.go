@@ -269,9 +269,9 @@ func downloadError(repo hub.Repo, to Destination, err error) error {
 			continue
 		}
 		if to.Folder == "" {
-			return ui.Failed("hf cache rm "+string(repo.Type)+"/"+repo.ID+" removes it from the cache; nothing was changed there", "downloading %s: %w", repo, err)
+			return ui.Failed("hf cache rm "+string(repo.Type)+"/"+repo.ID+" removes it from the cache; nothing of yours was changed", "downloading %s: %w", repo, err)
 		}
-		return ui.Trouble("move it away, or name another folder; nothing was changed there", "downloading %s: %w", repo, err)
+		return ui.Trouble("move it away, or name another folder; nothing of yours was changed", "downloading %s: %w", repo, err)
 	}
 	if errors.Is(err, download.ErrDiskFull) {
 		hint = "make room; what has come is kept, and the same command goes on"
