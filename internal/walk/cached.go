@@ -74,7 +74,7 @@ func LocateModel(ctx context.Context, name string, o ModelOptions) (*Place, erro
 	if err != nil || o.Signature != "" || p.Single {
 		return p, err
 	}
-	return p, p.findSignature(name)
+	return p, p.findSignature(name, "name one with --signature")
 }
 
 // isPath says whether a name is that of something here.
@@ -194,7 +194,8 @@ func (p *Place) tracked(ctx context.Context) (bool, error) {
 }
 
 // findSignature takes the one signature of the folder where it is not called as usual.
-func (p *Place) findSignature(name string) error {
+// The hint is how one of several could be chosen.
+func (p *Place) findSignature(name, hint string) error {
 	if _, err := os.Lstat(p.Signature); err == nil {
 		return nil
 	}
@@ -208,20 +209,22 @@ func (p *Place) findSignature(name string) error {
 			found = append(found, e.Name())
 		}
 	}
-	signature, err := theSignature(name, found)
-	p.Signature = filepath.Join(p.Path, signature)
-	return err
+	signature, several := theSignature(name, found, hint)
+	p.Signature, p.several = filepath.Join(p.Path, signature), several
+	return nil
 }
 
-// theSignature chooses among the signatures of a folder that holds no model.sig.
-func theSignature(folder string, others []string) (string, error) {
+// theSignature chooses among the signatures of a folder that holds no model.sig. Where
+// there are none it is missed by that name. Where there are several they are judged
+// together under it; the error says so to whoever wants one.
+func theSignature(folder string, others []string, hint string) (name string, several error) {
 	switch len(others) {
 	case 0:
-		return SignatureName, nil // which is not there, and is missed by that name
+		return SignatureName, nil
 	case 1:
 		return others[0], nil
 	}
-	return "", ui.Usage("name one with --signature", "%s holds several signatures: %s", ui.Quote(folder), ui.QuoteAll(others))
+	return SignatureName, ui.Usage(hint, "%s holds several signatures: %s", ui.Quote(folder), ui.QuoteAll(others))
 }
 
 // progressTitle is what is said to be checked while that takes time.
@@ -304,7 +307,7 @@ func verifySnapshot(ctx context.Context, s *hub.Snapshot, once *readOnce, how fu
 	if err != nil {
 		return failed(err)
 	}
-	if err := p.findSignature(s.ID); err != nil {
+	if err := p.findSignature(s.ID, ""); err != nil {
 		return failed(err)
 	}
 	o.Check.Memory = once

@@ -26,6 +26,9 @@ import (
 func Download(ctx context.Context, p *Place, to Destination, o VerifyOptions) *ui.Verdict {
 	v := newVerdict(p)
 	if o.Policy.Threshold == 0 {
+		if v.Err = p.several; v.Err != nil {
+			return v
+		}
 		v.Err = downloadInto(ctx, v, p, nil, to, o)
 		return v
 	}

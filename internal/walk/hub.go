@@ -47,8 +47,8 @@ func LocateHub(ctx context.Context, client *hub.Client, repo hub.Repo, revision,
 		}
 		return p, nil
 	}
-	p.Signature, err = r.signature()
-	return p, err
+	p.Signature, p.several = r.signature()
+	return p, nil
 }
 
 // OnHub says whether the model is a repository on the Hub and not here.
@@ -66,8 +66,8 @@ func (p *Place) HubURLs() []string {
 	return urls
 }
 
-// signature is the path of the signature of the whole repository.
-func (r *remote) signature() (string, error) {
+// signature is the path of the signature of the whole repository, by theSignature.
+func (r *remote) signature() (name string, several error) {
 	if _, found := r.entry(SignatureName); found {
 		return SignatureName, nil
 	}
@@ -77,7 +77,7 @@ func (r *remote) signature() (string, error) {
 			others = append(others, e.Path)
 		}
 	}
-	return theSignature(r.revision.Repo.String(), others)
+	return theSignature(r.revision.Repo.String(), others, "")
 }
 
 // entry finds a file in the listing.

@@ -55,6 +55,7 @@ type Place struct {
 
 	snapshot *gitrepo.Snapshot // of Commit, once it was read
 	remote   *remote           // where Commit is one of a repository on the Hub
+	several  error             // why no signature can be judged by itself: there are several, and none of the usual name
 	fetched  int               // blobs that a partial clone lacked
 	ignored  []string          // paths relative to the model that are no part of it
 }

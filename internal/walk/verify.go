@@ -51,6 +51,9 @@ func Verify(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 		return v
 	}
 	v := newVerdict(p)
+	if v.Err = p.several; v.Err != nil {
+		return v
+	}
 	v.Err = verifyInto(ctx, v, p, o)
 	findReplay(ctx, v, p, o)
 	return v
