@@ -83,29 +83,11 @@ func LoadConfigs(ctx context.Context) (config func(ctx context.Context, url stri
 func LoadConfigAt(ctx context.Context, p *walk.Place) (*Config, error) {
 	switch {
 	case p.OnHub():
-		return loadConfigForAny(ctx, p.HubURLs())
+		return LoadConfigFor(ctx, nil, p.HubURL())
 	case p.Cached != nil:
 		return LoadConfigFor(ctx, nil, p.Cached.URL())
 	}
 	return LoadConfig(ctx, p.Repo)
-}
-
-// loadConfigForAny reads the configuration that holds for the first URL for which
-// something is configured or a signer is pinned, or else for the last.
-func loadConfigForAny(ctx context.Context, urls []string) (*Config, error) {
-	section, err := readSection(ctx, nil, false)
-	if err != nil {
-		return nil, err
-	}
-	var origins []gitrepo.Remote
-	for _, url := range urls {
-		origins = append(origins, gitrepo.Remote{Match: url})
-	}
-	url, err := weightiest(ctx, section, origins, true)
-	if err != nil {
-		return nil, err
-	}
-	return newConfig(ctx, section, url)
 }
 
 // readSection reads git config modelsign.*, with that of the repository if its own

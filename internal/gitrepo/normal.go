@@ -105,6 +105,23 @@ func unreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
+// overlooksCase says whether a host, by a URL in the form of [NormalURL], takes
+// paths that differ by case only for the same: the Hugging Face Hub does.
+func overlooksCase(normal string) bool {
+	_, rest, _ := strings.Cut(normal, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	return host == "huggingface.co" || host == "hf.co"
+}
+
+// lowerPath is a URL in the form of [NormalURL], which is ASCII, with its path in
+// lower case. A user's name stays as it is.
+func lowerPath(normal string) string {
+	scheme, rest, _ := strings.Cut(normal, "://")
+	host, path, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host + "/" + strings.ToLower(path)
+}
+
 // ParseRemote reads an address as people give it to git clone: a URL, an address
 // in scp's form or a path.
 func ParseRemote(address string) (Remote, error) {

@@ -72,7 +72,7 @@ func TestNormalURLIsGits(t *testing.T) {
 }
 
 func FuzzNormalURL(f *testing.F) {
-	for _, s := range []string{"https://host.example/x", "https://u:p@h/%2e%2E/", "file:///a%2fb/..", "ssh://git@[::1]:22/x", "https://h/%c3%28"} {
+	for _, s := range []string{"https://host.example/x", "https://u:p@h/%2e%2E/", "file:///a%2fb/..", "ssh://git@[::1]:22/x", "https://h/%c3%28", "ssh://A@HF.co:22/%41/%c3%84.GIT"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -82,6 +82,9 @@ func FuzzNormalURL(f *testing.F) {
 		}
 		if again, err := NormalURL(normal); err != nil || again != normal {
 			t.Errorf("%q: normal form %q has the normal form %q, %v", s, normal, again, err)
+		}
+		if lower := lowerPath(normal); overlooksCase(normal) && (lowerPath(lower) != lower || ComparedURL(normal) != ComparedURL(lower)) {
+			t.Errorf("%q is compared as %q, and in lower case, %q, as %q", normal, ComparedURL(normal), lower, ComparedURL(lower))
 		}
 	})
 }

@@ -71,19 +71,19 @@ func (s *Section) Keys() []Key {
 // at the winning place are given, in git's order. A variable without a value counts
 // as "true", as in git. An empty URL asks for <section>.<name> only.
 //
-// URLs are compared in the form of [NormalURL] and whether or not they end in .git,
-// so that no spelling of an address escapes what is configured for it.
+// URLs are compared in the form of [ComparedURL], so that no spelling of an address
+// escapes what is configured for it.
 //
 // The names of a group are also matched together: the most specific place that
 // has any of them wins for all of them, so that what belongs together is never put
 // together from several places. There is a result for each group.
 func (s *Section) Match(ctx context.Context, url string, groups ...[]string) (values map[string][]string, together []map[string][]string, err error) {
-	return urlMatch(ctx, s.git, s.normalized(), s.name, ComparedURL(url), groups)
+	return urlMatch(ctx, s.git, s.normalized(url), s.name, ComparedURL(url), groups)
 }
 
 // Own says whether anything of the section is about the URL in particular.
 func (s *Section) Own(ctx context.Context, url string) (bool, error) {
-	vars := slices.DeleteFunc(s.normalized(), func(v variable) bool { return v.place == "" })
+	vars := slices.DeleteFunc(s.normalized(url), func(v variable) bool { return v.place == "" })
 	if url == "" || len(vars) == 0 {
 		return false, nil
 	}
@@ -96,13 +96,16 @@ func (s *Section) ByURL() bool {
 	return slices.ContainsFunc(s.vars, func(v variable) bool { return v.place != "" })
 }
 
-// normalized are the variables with their places in the form that is compared. A
-// place that has none is left to git.
-func (s *Section) normalized() []variable {
+// normalized are the variables with their places in the form that is compared with
+// a URL. A place that has none is left to git. Where the URL's host overlooks case,
+// so does every place: the stars of one may stand for that host.
+func (s *Section) normalized(url string) []variable {
+	normal, err := NormalURL(url)
+	lower := err == nil && overlooksCase(normal)
 	vars := slices.Clone(s.vars)
 	for i, v := range vars {
-		if normal, err := normalPlace(v.place); err == nil {
-			vars[i].place = normal
+		if place, err := normalPlace(v.place, lower); err == nil {
+			vars[i].place = place
 		}
 	}
 	return vars
@@ -110,7 +113,7 @@ func (s *Section) normalized() []variable {
 
 // CheckPlace says why a place of a key can be no URL, or nil.
 func CheckPlace(place string) error {
-	_, err := normalPlace(place)
+	_, err := normalPlace(place, false)
 	return err
 }
 
@@ -118,8 +121,9 @@ func CheckPlace(place string) error {
 const anyLabel = "any-0-label"
 
 // normalPlace is [ComparedURL] for the URL of a key, whose host may have labels
-// that are a star. A user is dropped where addresses are compared without one.
-func normalPlace(place string) (string, error) {
+// that are a star, its path in lower case on request. A user is dropped where
+// addresses are compared without one.
+func normalPlace(place string, lower bool) (string, error) {
 	if place == "" {
 		return "", nil
 	}
@@ -133,16 +137,23 @@ func normalPlace(place string) (string, error) {
 		u.User = nil
 	}
 	normal, err := NormalURL(u.String())
+	if err == nil && lower {
+		normal = lowerPath(normal)
+	}
 	return strings.ReplaceAll(withoutGit(normal), anyLabel, "*"), err
 }
 
 // ComparedURL is what two addresses of one repository have in common: its
-// [NormalURL] without the .git at the end that hosting services do with or without.
-// What has no normal form stays as it is.
+// [NormalURL] without the .git at the end that hosting services do with or without,
+// and in lower case where the host overlooks it. It is for comparing; people are
+// shown what they wrote. What has no normal form stays as it is.
 func ComparedURL(address string) string {
 	normal, err := NormalURL(address)
 	if err != nil {
 		return address
+	}
+	if overlooksCase(normal) {
+		normal = lowerPath(normal)
 	}
 	return withoutGit(normal)
 }

@@ -25,6 +25,16 @@ func TestSectionMatchesSpellings(t *testing.T) {
 	identity = port
 [modelsign "https://*.star.example//org"]
 	identity = star
+[modelsign "https://HuggingFace.co/Acme"]
+	identity = hub
+[modelsign "https://huggingface.co/datasets/Acme/D%61ta.git"]
+	identity = data
+[modelsign "ssh://git@HF.co/Acme"]
+	identity = ssh hub
+[modelsign "https://*.co/Acme/Star"]
+	identity = any host
+[modelsign "https://huggingface.co:8443/Acme"]
+	identity = a mirror
 [modelsign "https://two.example/x"]
 	identity = first
 [modelsign "https://two.example/x.git"]
@@ -56,6 +66,21 @@ func TestSectionMatchesSpellings(t *testing.T) {
 		"ssh://git@host.example:2222/org/model":        {"port"},
 		"https://a.star.example/org/model":             {"star"},
 		"https://star.example/org/model":               nil,
+		"https://huggingface.co/Acme/bert":             {"hub"},
+		"https://huggingface.co/acme/BERT.GIT/":        {"hub"},
+		"http::https://me@huggingface.co:443/%41CME/b": {"hub"},
+		"https://huggingface.co/acmé/bert":             nil,
+		"https://huggingface.co/acmes/bert":            nil,
+		"https://huggingface.co/Datasets/acme/data":    {"data"},
+		"https://huggingface.co/spaces/acme/data":      nil,
+		"git@hf.co:acme/bert":                          {"ssh hub"},
+		"ssh://git@hf.co:22/ACME/bert.git":             {"ssh hub"},
+		"ssh://GIT@hf.co/Acme/bert":                    nil,
+		"https://hf.co/Acme/star":                      {"any host"},
+		"https://elsewhere.co/Acme/Star":               {"any host"},
+		"https://elsewhere.co/Acme/star":               nil,
+		"https://huggingface.co:8443/Acme/bert":        {"a mirror"},
+		"https://huggingface.co:8443/acme/bert":        nil,
 		"https://two.example/x":                        {"first", "second"},
 		"https://two.example/.git":                     nil,
 		"ssh://git@host.example:2223/org/model.git.x/": nil,

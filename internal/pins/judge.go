@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms"
@@ -29,7 +30,8 @@ type Change struct {
 	// beside or around the one of Pinned; "" where it is that one.
 	Beside string
 
-	missing bool
+	missing  bool
+	disputed bool // somebody else is pinned for it too
 }
 
 func (c *Change) Error() string {
@@ -38,6 +40,9 @@ func (c *Change) Error() string {
 	}
 	if c.Beside != "" {
 		return fmt.Sprintf("new, and not by a signer that is pinned for %s, of which %s is in the same folder", c.Pinned.URL, plain.Name(c.Pinned.Signature))
+	}
+	if c.disputed {
+		return fmt.Sprintf("two signers are pinned for %s, in lines that differ by case only", c.Pinned.URL)
 	}
 	return fmt.Sprintf("not by the signer that is pinned for %s", c.Pinned.URL)
 }
@@ -88,21 +93,22 @@ func (j *Judge) Pins() []Pin { return j.file.Of(j.url) }
 
 // Missing is the error for a signature that is not there; nil where none is expected.
 func (j *Judge) Missing(signature string) *Change {
-	pin, pinned := j.file.Get(j.url, signature)
-	if !pinned {
+	pinned := j.file.Get(j.url, signature)
+	if len(pinned) == 0 {
 		return nil
 	}
-	return &Change{Pinned: pin, Found: "no signature", missing: true}
+	return &Change{Pinned: pinned[0], Found: "no signature", missing: true}
 }
 
 // Stranger is the error for a signature at a path that nobody is pinned for, in the
 // folder of one of the known pins or in one around it, by a signer who is none of
-// them; nil for any other.
+// them; nil for any other. Who is pinned for a signature beside somebody else, in a
+// line that differs by case only, is no known signer.
 func (j *Judge) Stranger(known []Pin, signature string, signer *verify.Signer) *Change {
 	now := New(j.url, signature, signer)
 	var near *Pin
 	for _, pin := range known {
-		if pin.Identity == now.Identity && pin.Issuer == now.Issuer {
+		if pin.SameSigner(now) && !disputed(known, pin) {
 			return nil
 		}
 		if folder := path.Dir(signature); near == nil && (folder == "." || strings.HasPrefix(pin.Signature, folder+"/")) {
@@ -115,26 +121,42 @@ func (j *Judge) Stranger(known []Pin, signature string, signer *verify.Signer) *
 	return &Change{Pinned: *near, Found: now.Signer(), Signer: signer, Beside: signature}
 }
 
+// disputed says whether a signature has pins of several signers.
+func disputed(known []Pin, pin Pin) bool {
+	return slices.ContainsFunc(known, func(other Pin) bool { return other.Signature == pin.Signature && !other.SameSigner(pin) })
+}
+
 // Manifest is [verify.Manifest] for the signature that lies at a path in the
 // repository. Where a signer is pinned for it, the error for any other is a
 // *Change. Where nobody is, any signer that the Sigstore instance has identified
 // will do, and known is false: whether that one is to be believed is for the caller
 // to decide. An error that wraps [ErrUnknown] says that there is no such signer.
 func (j *Judge) Manifest(ctx context.Context, bundle []byte, signature string) (m *oms.Manifest, signer *verify.Signer, known bool, err error) {
-	pin, pinned := j.file.Get(j.url, signature)
+	pinned := j.file.Get(j.url, signature)
 	m, signer, err = j.identify(ctx, bundle)
 	var self *selfAsserted
 	switch {
-	case pinned && errors.As(err, &self):
-		return nil, nil, false, &Change{Pinned: pin, Found: "signed with a " + self.method.String()}
-	case !pinned && unidentified(err):
+	case len(pinned) > 0 && errors.As(err, &self):
+		return nil, nil, false, &Change{Pinned: pinned[0], Found: "signed with a " + self.method.String()}
+	case len(pinned) == 0 && unidentified(err):
 		return nil, nil, false, fmt.Errorf("%w: %w", ErrUnknown, err)
 	case err != nil:
 		return nil, nil, false, err
-	case pinned && (signer.Identity != pin.Identity || signer.Issuer != pin.Issuer):
-		return nil, nil, false, &Change{Pinned: pin, Found: New(j.url, signature, signer).Signer(), Signer: signer}
 	}
-	return m, signer, pinned, nil
+	if change := differs(pinned, New(j.url, signature, signer), signer); change != nil {
+		return nil, nil, false, change
+	}
+	return m, signer, len(pinned) > 0, nil
+}
+
+// differs is the error for the pin that a signer would have, where another is pinned
+// for that signature.
+func differs(pinned []Pin, now Pin, signer *verify.Signer) *Change {
+	i := slices.IndexFunc(pinned, func(p Pin) bool { return !p.SameSigner(now) })
+	if i < 0 {
+		return nil
+	}
+	return &Change{Pinned: pinned[i], Found: now.Signer(), Signer: signer, disputed: disputed(pinned, pinned[i])}
 }
 
 // ErrSelfAsserted is wrapped beside [ErrUnknown] where a signature is of a method
@@ -194,10 +216,14 @@ func (j *Judge) Store() Store { return j.store }
 func (j *Judge) Pin(ctx context.Context, signature string, signer *verify.Signer) error {
 	pin := New(j.url, signature, signer)
 	return j.store.Update(ctx, func(f *File) error {
-		if other, pinned := f.Get(j.url, signature); pinned && other != pin {
-			return &Change{Pinned: other, Found: pin.Signer(), Signer: signer}
+		pinned := f.Get(j.url, signature)
+		if change := differs(pinned, pin, signer); change != nil {
+			return change
 		}
 		j.file = f
+		if len(pinned) > 0 {
+			return nil // as somebody else has written it in the meantime
+		}
 		return f.Set(pin)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/git-model-sign/git-model-sign/internal/oms/omstest"
@@ -132,5 +133,59 @@ func TestStranger(t *testing.T) {
 		if change := j.Stranger(known, c.signature, signer); (change != nil) != c.stranger {
 			t.Errorf("%s by %s: %v", c.signature, c.identity, change)
 		}
+	}
+}
+
+// Of lines that differ by case only, where that means nothing, none wins over another.
+func TestJudgeOfTwoCases(t *testing.T) {
+	known := filepath.Join(t.TempDir(), "known")
+	if err := os.WriteFile(known, []byte(twoCases), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	here := verifytest.NewInstance(t)
+	root := filepath.Join(t.TempDir(), "root.json")
+	if err := os.WriteFile(root, here.TrustedRoot(t, false), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	payload := omstest.Statement(t, omstest.Manifest(t, "model", map[string]string{"a.bin": "a"}))
+	j, err := pins.NewJudge("https://huggingface.co/acme/BERT", policy.Policy{KnownSigners: known, Trust: policy.Trust{TrustedRoot: root}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ signature, identity, pinned string }{
+		{"model.sig", "alice@example.com", "mallory@example.com"},
+		{"model.sig", "mallory@example.com", "alice@example.com"},
+		{"model.sig", "bob@example.com", "alice@example.com"},
+		{"sub/model.sig", "mallory@example.com", "alice@example.com"},
+		{"sub/model.sig", "alice@example.com", ""},
+	} {
+		_, signer, known, err := j.Manifest(t.Context(), here.Bundle(t, c.identity, issuer, payload), c.signature)
+		var change *pins.Change
+		if c.pinned == "" {
+			if err != nil || !known || signer.Identity != c.identity {
+				t.Errorf("%s by %s: %v, %v", c.signature, c.identity, known, err)
+			}
+			continue
+		}
+		if !errors.As(err, &change) || change.Pinned.Identity != c.pinned || strings.Contains(err.Error(), "two signers") != (c.signature == "model.sig") {
+			t.Errorf("%s by %s: %v, %+v", c.signature, c.identity, err, change)
+		}
+		now := &verify.Signer{Method: "sigstore", Identity: c.identity, Issuer: issuer}
+		if err := j.Pin(t.Context(), c.signature, now); !errors.As(err, &change) {
+			t.Errorf("%s by %s was pinned: %v", c.signature, c.identity, err)
+		}
+	}
+	// Nor is a disputed signer one that may sign more; alice is pinned beyond dispute too.
+	for identity, stranger := range map[string]bool{"mallory@example.com": true, "alice@example.com": false} {
+		now := &verify.Signer{Method: "sigstore", Identity: identity, Issuer: issuer}
+		if change := j.Stranger(j.Pins(), "new.oms.sig", now); (change != nil) != stranger {
+			t.Errorf("a new signature by %s: %v", identity, change)
+		}
+	}
+	if err := j.Pin(t.Context(), "sub/model.sig", &verify.Signer{Method: "sigstore", Identity: "alice@example.com", Issuer: issuer}); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(known); err != nil || string(b) != twoCases {
+		t.Errorf("%v, the file is now\n%s", err, b)
 	}
 }

@@ -53,6 +53,11 @@ func New(url, signature string, signer *verify.Signer) Pin {
 	return Pin{URL: url, Signature: signature, Method: signer.Method, Identity: signer.Identity, Issuer: signer.Issuer}
 }
 
+// SameSigner says whether another pin is of the same signer.
+func (p Pin) SameSigner(other Pin) bool {
+	return p.Method == other.Method && p.Identity == other.Identity && p.Issuer == other.Issuer
+}
+
 // Signer describes the signer in one printable line.
 func (p Pin) Signer() string { return verify.Identity{ID: p.Identity, Issuer: p.Issuer}.String() }
 
@@ -124,7 +129,7 @@ func Parse(b []byte) (*File, error) {
 		return nil, fmt.Errorf("%w: the file has %d bytes, at most %d are read", ErrFile, len(b), maxFile)
 	}
 	f := new(File)
-	seen := map[[2]string]int{}
+	seen := map[[3]string]int{}
 	number := 0
 	for text := range bytes.Lines(b) {
 		number++
@@ -133,7 +138,8 @@ func Parse(b []byte) (*File, error) {
 			return nil, fmt.Errorf("%w, line %d: %w", ErrFile, number, err)
 		}
 		if l.pin != nil {
-			key := [2]string{gitrepo.ComparedURL(l.pin.URL), l.pin.Signature}
+			// Lines that differ by case were written when it counted.
+			key := [3]string{gitrepo.ComparedURL(l.pin.URL), strings.TrimSuffix(l.pin.URL, ".git"), l.pin.Signature}
 			if first, twice := seen[key]; twice {
 				return nil, fmt.Errorf("%w, line %d: line %d is for the same signature", ErrFile, number, first)
 			}
@@ -215,21 +221,19 @@ func (f *File) All() []Pin {
 	return out
 }
 
-// Of lists the pins of one URL, whether or not it ends in .git.
+// Of lists the pins of one URL, in whatever spelling: see [gitrepo.ComparedURL].
 func (f *File) Of(url string) []Pin {
 	url = gitrepo.ComparedURL(url)
 	return slices.DeleteFunc(f.All(), func(p Pin) bool { return gitrepo.ComparedURL(p.URL) != url })
 }
 
-// Get finds the pin of a signature.
-func (f *File) Get(url, signature string) (Pin, bool) {
-	if i := f.index(url, signature); i >= 0 {
-		return *f.lines[i].pin, true
-	}
-	return Pin{}, false
+// Get finds the pins of a signature. There is one, or none, unless lines differ by
+// the case of a URL where that means nothing: then each of them has to be met.
+func (f *File) Get(url, signature string) []Pin {
+	return slices.DeleteFunc(f.Of(url), func(p Pin) bool { return p.Signature != signature })
 }
 
-// Set adds a pin, or puts it in the place of the one for the same signature.
+// Set adds a pin, or puts it in the place of those for the same signature.
 func (f *File) Set(p Pin) error {
 	if err := p.check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrFile, err)
@@ -237,6 +241,7 @@ func (f *File) Set(p Pin) error {
 	l := line{text: p.Line(), pin: &p}
 	if i := f.index(p.URL, p.Signature); i >= 0 {
 		f.lines[i] = l
+		f.remove(i+1, p.URL, p.Signature)
 		return nil
 	}
 	if len(f.lines) == 0 {
@@ -254,19 +259,24 @@ var header = []string{
 	"# URL, signature, method, identity, identity provider",
 }
 
-// Remove takes the pin of a signature away, and says whether there was one.
-func (f *File) Remove(url, signature string) bool {
-	i := f.index(url, signature)
-	if i < 0 {
-		return false
-	}
-	f.lines = slices.Delete(f.lines, i, i+1)
-	return true
+// Remove takes the pins of a signature away, and says whether there was one.
+func (f *File) Remove(url, signature string) bool { return f.remove(0, url, signature) }
+
+// remove takes the pins of a signature away from a line on.
+func (f *File) remove(from int, url, signature string) bool {
+	before := len(f.lines)
+	f.lines = append(f.lines[:from], slices.DeleteFunc(f.lines[from:], isFor(url, signature))...)
+	return len(f.lines) < before
 }
 
 func (f *File) index(url, signature string) int {
+	return slices.IndexFunc(f.lines, isFor(url, signature))
+}
+
+// isFor knows the lines that pin a signature.
+func isFor(url, signature string) func(line) bool {
 	url = gitrepo.ComparedURL(url)
-	return slices.IndexFunc(f.lines, func(l line) bool {
+	return func(l line) bool {
 		return l.pin != nil && l.pin.Signature == signature && gitrepo.ComparedURL(l.pin.URL) == url
-	})
+	}
 }

@@ -41,8 +41,8 @@ func TestRewriting(t *testing.T) {
 	if string(f.Bytes()) != sample || len(f.All()) != 3 || len(f.Of(url)) != 2 {
 		t.Errorf("read and written:\n%s\n%v", f.Bytes(), f.All())
 	}
-	if p, ok := f.Get(url, "a b/model.sig"); !ok || p.Identity != "eve\n@example.com" {
-		t.Errorf("%v, %v", p, ok)
+	if p := f.Get(url, "a b/model.sig"); len(p) != 1 || p[0].Identity != "eve\n@example.com" {
+		t.Errorf("%v", p)
 	}
 	if err := f.Set(pin("model.sig", "carol@example.com")); err != nil {
 		t.Fatal(err)
@@ -121,6 +121,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add([]byte("file:///x \"\\u00e9\" sigstore \"\\x00\" b"))
 	f.Add([]byte("# \xff\r\n\n"))
+	f.Add([]byte(twoCases))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := pins.Parse(b)
 		if err != nil {
@@ -137,8 +138,13 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%+v: %v", p, err)
 			}
 		}
-		if again, err := pins.Parse(fresh.Bytes()); err != nil || !slices.Equal(again.All(), file.All()) {
+		if again, err := pins.Parse(fresh.Bytes()); err != nil || !slices.Equal(again.All(), fresh.All()) {
 			t.Fatalf("%q: written anew %q, %v", b, fresh.Bytes(), err)
+		}
+		for _, p := range file.All() {
+			if now := fresh.Get(p.URL, p.Signature); len(now) != 1 || len(file.Get(p.URL, p.Signature)) == 1 && now[0] != p {
+				t.Fatalf("%q: %+v was set, and is %v", b, p, now)
+			}
 		}
 	})
 }
@@ -147,11 +153,51 @@ func FuzzParse(f *testing.F) {
 func TestPinWithoutGit(t *testing.T) {
 	f := parse(t, "https://host.example/org/m.git model.sig sigstore a https://b\n")
 	for spelling, want := range map[string]bool{"https://host.example/org/m": true, "https://host.example/org/m.git": true, "https://host.example/org/m2": false} {
-		if _, found := f.Get(spelling, "model.sig"); found != want || (len(f.Of(spelling)) == 1) != want {
+		if found := len(f.Get(spelling, "model.sig")) == 1; found != want || (len(f.Of(spelling)) == 1) != want {
 			t.Errorf("%s: found %v, want %v", spelling, found, want)
 		}
 	}
 	if _, err := pins.Parse([]byte("https://host.example/m.git model.sig sigstore a https://b\nhttps://host.example/m model.sig sigstore c https://b\n")); !errors.Is(err, pins.ErrFile) {
 		t.Errorf("two signers for one repository: %v", err)
+	}
+}
+
+const twoCases = `# mine
+https://huggingface.co/Acme/Bert model.sig sigstore alice@example.com https://accounts.example.com
+https://huggingface.co/acme/bert model.sig sigstore mallory@example.com https://accounts.example.com
+# between
+https://huggingface.co/acme/bert sub/model.sig sigstore alice@example.com https://accounts.example.com
+https://huggingface.co/acme/BERT.git sub/model.sig sigstore alice@example.com https://accounts.example.com
+`
+
+// The Hub overlooks case. Lines that were written when it counted all hold, and are
+// as they were until one of them is changed.
+func TestPinWithoutCase(t *testing.T) {
+	const typed = "https://huggingface.co/ACME/bert.git"
+	f := parse(t, twoCases)
+	if string(f.Bytes()) != twoCases || len(f.Of(typed)) != 4 || len(f.Get(typed, "model.sig")) != 2 || len(f.Get(typed, "sub/model.sig")) != 2 {
+		t.Errorf("read %v, written\n%s", f.Of(typed), f.Bytes())
+	}
+	bob := pins.Pin{URL: typed, Signature: "model.sig", Method: "sigstore", Identity: "bob@example.com", Issuer: issuer}
+	if err := f.Set(bob); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(twoCases, "\n")
+	if want := lines[0] + bob.Line() + "\n" + strings.Join(lines[3:], ""); string(f.Bytes()) != want {
+		t.Errorf("Bob in the place of both:\n%s", f.Bytes())
+	}
+	if !f.Remove(typed, "sub/model.sig") || f.Remove(typed, "sub/model.sig") || len(f.All()) != 1 {
+		t.Errorf("one is left:\n%s", f.Bytes())
+	}
+	// As before, the same line twice is a mistake, and so is one with and without .git.
+	for _, line := range []string{lines[1], strings.Replace(lines[1], "Bert", "Bert.git", 1)} {
+		if _, err := pins.Parse([]byte(twoCases + line)); !errors.Is(err, pins.ErrFile) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	// Of any other host the case of a path counts.
+	other := parse(t, strings.ReplaceAll(twoCases, "huggingface.co", "host.example"))
+	if got := other.Of("https://host.example/acme/bert"); len(got) != 2 {
+		t.Errorf("another host: %v", got)
 	}
 }

@@ -59,7 +59,7 @@ func TestProcesses(t *testing.T) {
 		t.Errorf("%d pins, %v; want %d", len(f.All()), err, processes)
 	}
 	for i := range processes {
-		if _, ok := f.Get(url, fmt.Sprintf("%d/model.sig", i)); !ok {
+		if len(f.Get(url, fmt.Sprintf("%d/model.sig", i))) != 1 {
 			t.Errorf("pin %d is lost", i)
 		}
 	}

@@ -113,12 +113,12 @@ type Acceptance struct {
 // Acceptances tells who is believed now, and who was.
 func (t *Terminal) Acceptances(all []Acceptance) {
 	for _, a := range all {
-		what := "accepted"
-		if a.Before == a.Now {
+		what, unchanged := "accepted", a.Before.SameSigner(a.Now)
+		if unchanged {
 			what = "unchanged"
 		}
 		t.Result("%s %s from %s", what, Quote(a.Now.Signature), a.Now.URL)
-		if a.Before != (pins.Pin{}) && a.Before != a.Now {
+		if a.Before != (pins.Pin{}) && !unchanged {
 			t.Result("\tpinned  %s", a.Before.Signer())
 		}
 		t.Result("\tnow     %s", a.Now.Signer())

@@ -125,6 +125,7 @@ func (s *survey) findVanished(repo *gitrepo.Repository, judge *pins.Judge) {
 		if there[pin.Signature] {
 			continue
 		}
+		there[pin.Signature] = true // which is said once, however often it is pinned
 		file := filepath.Join(repo.Top, filepath.FromSlash(pin.Signature))
 		p := &Place{Path: filepath.Dir(file), Signature: file, Repo: repo}
 		v := newVerdict(p)

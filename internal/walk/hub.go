@@ -54,17 +54,9 @@ func LocateHub(ctx context.Context, client *hub.Client, repo hub.Repo, revision,
 // OnHub says whether the model is a repository on the Hub and not here.
 func (p *Place) OnHub() bool { return p.remote != nil }
 
-// HubURLs are the addresses by which policy may know a model on the Hub: as it was
-// asked for, and as the Hub writes that if it differs by case only, which the Hub
-// overlooks. A repository that was renamed has the one that was asked for.
-func (p *Place) HubURLs() []string {
-	r := p.remote.revision
-	urls := []string{r.Repo.URL()}
-	if r.MovedTo != "" && strings.EqualFold(r.MovedTo, r.Repo.ID) {
-		urls = append(urls, hub.Repo{Type: r.Repo.Type, ID: r.MovedTo}.URL())
-	}
-	return urls
-}
+// HubURL is the address by which policy knows a model on the Hub: as it was asked
+// for, also where the repository was renamed.
+func (p *Place) HubURL() string { return p.remote.revision.Repo.URL() }
 
 // signature is the path of the signature of the whole repository, by theSignature.
 func (r *remote) signature() (name string, several error) {

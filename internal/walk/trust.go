@@ -79,7 +79,7 @@ func AcceptSigners(ctx context.Context, repo *gitrepo.Repository, names []string
 	}
 	err = judge.Store().Update(ctx, func(f *pins.File) error {
 		for i, a := range out {
-			out[i].Before, _ = f.Get(a.Now.URL, a.Now.Signature)
+			out[i].Before = before(f, a.Now)
 			if err := f.Set(a.Now); err != nil {
 				return err
 			}
@@ -90,6 +90,18 @@ func AcceptSigners(ctx context.Context, repo *gitrepo.Repository, names []string
 		return nil, pinsError(err)
 	}
 	return out, nil
+}
+
+// before is who is pinned where another pin is to be: somebody else if there is one,
+// and the zero Pin if nobody is.
+func before(f *pins.File, now pins.Pin) pins.Pin {
+	var before pins.Pin
+	for _, p := range f.Get(now.URL, now.Signature) {
+		if before = p; !p.SameSigner(now) {
+			break
+		}
+	}
+	return before
 }
 
 // pinless says why pinned signers have no say.
@@ -172,8 +184,8 @@ func AddPin(ctx context.Context, store pins.Store, url, signature string, signer
 	}
 	out := ui.Acceptance{Now: pins.Pin{URL: url, Signature: signature, Method: oms.MaterialSigstore.String(), Identity: signer.ID, Issuer: signer.Issuer}}
 	err := store.Update(ctx, func(f *pins.File) error {
-		var pinned bool
-		if out.Before, pinned = f.Get(url, signature); pinned && out.Before != out.Now {
+		out.Before = before(f, out.Now)
+		if out.Before != (pins.Pin{}) && !out.Before.SameSigner(out.Now) {
 			return ui.Usage(ui.RemoveHowTo(url, signature), "for %s of %s there is a pinned signer already: %s", ui.Quote(signature), url, out.Before.Signer())
 		}
 		return f.Set(out.Now)
