@@ -244,7 +244,7 @@ func (t *Terminal) remarks(v *Verdict) {
 		t.Warn("%s", oneLine(w))
 	}
 	inCommit := v.Commit != ""
-	if v.Hub != nil && v.Hub.MovedTo != "" {
+	if v.Hub != nil && v.Hub.MovedTo != "" && !strings.EqualFold(v.Hub.MovedTo, v.Hub.Repository) { // which it overlooks, and so does policy
 		t.Note("the Hub has moved it to %s; policy is that for %s", Quote(v.Hub.MovedTo), Quote(v.Hub.Repository))
 	}
 	if n := r.Count(check.Promised); n > 0 && v.Hub != nil {

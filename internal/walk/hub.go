@@ -58,6 +58,15 @@ func (p *Place) OnHub() bool { return p.remote != nil }
 // for, also where the repository was renamed.
 func (p *Place) HubURL() string { return p.remote.revision.Repo.URL() }
 
+// movedTo is what the Hub calls the repository now, by type too as [Place.Name] does,
+// and "" where that is as it was asked for.
+func (r *remote) movedTo() string {
+	if r.revision.MovedTo == "" {
+		return ""
+	}
+	return hub.Repo{Type: r.revision.Repo.Type, ID: r.revision.MovedTo}.String()
+}
+
 // signature is the path of the signature of the whole repository, by theSignature.
 func (r *remote) signature() (name string, several error) {
 	if _, found := r.entry(SignatureName); found {

@@ -66,7 +66,7 @@ func newVerdict(p *Place) *ui.Verdict {
 		v.Model, v.Commit, v.Detached = p.Name, p.Commit, p.Detached
 	}
 	if p.remote != nil {
-		v.Hub = &ui.Hub{Repository: p.Name, MovedTo: p.remote.revision.MovedTo}
+		v.Hub = &ui.Hub{Repository: p.Name, MovedTo: p.remote.movedTo()}
 	}
 	return v
 }
