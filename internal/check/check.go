@@ -184,6 +184,12 @@ func describe(s oms.Serialization) string {
 
 // reportUnsigned names what is in the tree and not in the manifest.
 func (c *comparison) reportUnsigned(signed map[string]bool) {
+	for _, p := range c.tree.Problems {
+		// What makes the whole commit unfit is not excused by nobody having signed it.
+		if !signed[p.Path] && (!c.options.IgnoreUnsigned || errors.Is(p.Err, tree.ErrAmbiguous)) {
+			c.report.add(File{Path: p.Path, Status: statusOf(p.Err), Detail: p.Err.Error()})
+		}
+	}
 	if c.options.IgnoreUnsigned {
 		return
 	}
@@ -195,11 +201,6 @@ func (c *comparison) reportUnsigned(signed map[string]bool) {
 			c.report.Warnings = append(c.report.Warnings, fmt.Sprintf("%q is empty: %s", f.Path, EmptyInShards))
 		default:
 			c.report.add(File{Path: f.Path, Status: Extra})
-		}
-	}
-	for _, p := range c.tree.Problems {
-		if !signed[p.Path] {
-			c.report.add(File{Path: p.Path, Status: statusOf(p.Err), Detail: p.Err.Error()})
 		}
 	}
 }

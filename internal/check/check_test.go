@@ -77,6 +77,8 @@ func TestCompare(t *testing.T) {
 	link.Open = func() (digest.File, error) { return nil, tree.ErrSymlink }
 	linked := folder(a)
 	linked.Problems = []tree.Problem{{Path: "sub/b", Err: tree.ErrSymlink}, {Path: "evil", Err: tree.ErrSymlink}}
+	ambiguous := folder(a, b)
+	ambiguous.Problems = []tree.Problem{{Path: "c", Err: tree.ErrAmbiguous}}
 	closed := folder(a)
 	closed.Problems = []tree.Problem{{Path: "sub", Err: tree.ErrUnreadable}}
 	sparse := folder(a)
@@ -111,6 +113,8 @@ func TestCompare(t *testing.T) {
 		{"unreadable folder", byFiles, closed, check.Options{}, "a read, sub unreadable, sub/b missing", 2},
 		{"symlinks", byFiles, linked, check.Options{}, "a read, evil refused, sub/b refused", 2},
 		{"symlink nobody signed, ignored", byFiles, linked, check.Options{IgnoreUnsigned: true}, "a read, sub/b refused", 1},
+		{"ambiguous, nobody signed", byFiles, ambiguous, check.Options{}, "a read, c refused, sub/b read", 1},
+		{"ambiguous, nobody signed, ignored", byFiles, ambiguous, check.Options{IgnoreUnsigned: true}, "a read, c refused, sub/b read", 1},
 		{"sparse", byFiles, sparse, check.Options{}, "a read, sub/b sparse", 0},
 		{"sparse, must be read", byFiles, sparse, check.Options{RequireRead: true}, "a read, sub/b not-downloaded", 1},
 	} {

@@ -17,6 +17,10 @@ type Snapshot struct {
 	// Entries are all paths in the order of bytes.
 	Entries  []Entry
 	Checkout Checkout
+	// Ambiguous are the paths that a tree names more than once, or as a file and as
+	// the folder of another one, in the order of bytes. Git makes no such commit, but
+	// takes it: which of the files a checkout writes is left to chance.
+	Ambiguous []string
 
 	repo  *Repository
 	ahead *readAhead // of the attributes of all entries; nil if nobody has begun it
@@ -96,7 +100,30 @@ func (r *Repository) Snapshot(ctx context.Context, commit string) (*Snapshot, er
 		s.Entries, err = r.CommitEntries(ctx, commit, "")
 	}
 	wg.Wait()
+	s.Ambiguous = ambiguous(s.Entries)
 	return s, errors.Join(configErr, err)
+}
+
+// ambiguous are the paths of sorted entries that cannot all be in one folder.
+func ambiguous(entries []Entry) []string {
+	var paths []string
+	var open []string // paths of files, each of which begins with the one before it, and all that come next may
+	for _, e := range entries {
+		if e.Stage != 0 {
+			continue // the sides of a conflict may be anything
+		}
+		for len(open) > 0 && !strings.HasPrefix(e.Path, open[len(open)-1]) {
+			open = open[:len(open)-1]
+		}
+		for _, above := range open {
+			if IsUnder(e.Path, above) {
+				paths = append(paths, above)
+			}
+		}
+		open = append(open, e.Path)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // Under returns the entries that are, or lie under, a path; "" means all.

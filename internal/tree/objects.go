@@ -149,20 +149,17 @@ func relativeInRepo(folder, name string) string {
 // sort takes the regular files of the model from the entries, and tells what is
 // none.
 func (w *objects) sort() {
+	w.refuseAmbiguous()
 	under := w.snapshot.Under(w.tree.RepoPath)
 	for i, e := range under {
 		file := w.tree.inModel(e.Path)
-		if w.leftOut(file) {
+		if _, ambiguous := slices.BinarySearch(w.snapshot.Ambiguous, e.Path); ambiguous || w.leftOut(file) {
 			continue
 		}
-		again := i > 0 && under[i-1].Path == e.Path
-		twice := again || i+1 < len(under) && under[i+1].Path == e.Path
 		switch {
-		case again:
+		case i > 0 && under[i-1].Path == e.Path: // another side of a conflict
 		case e.Stage != 0:
 			w.problem(file, ErrUnmerged, "resolve the conflict and commit it")
-		case twice:
-			w.problem(file, fmt.Errorf("%w: it stands twice in the commit", ErrName), "")
 		case e.IntentToAdd:
 			w.tree.Untracked = append(w.tree.Untracked, file)
 		case e.Mode == gitrepo.ModeSubmodule:
@@ -178,6 +175,15 @@ func (w *objects) sort() {
 		default:
 			w.files = append(w.files, objectFile{Entry: e, name: file})
 		}
+	}
+}
+
+// refuseAmbiguous tells what the commit holds more than once, wherever that is and
+// whatever is left out: nobody can say what a clone will have there, and by which
+// attributes it will write the rest.
+func (w *objects) refuseAmbiguous() {
+	for _, p := range w.snapshot.Ambiguous {
+		w.problem(w.tree.inModel(p), ErrAmbiguous, "")
 	}
 }
 

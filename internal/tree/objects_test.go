@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -184,7 +185,7 @@ func TestCommitPointers(t *testing.T) {
 
 // TestCommitOddTree reads trees that git would not make, but that a push may bring.
 func TestCommitOddTree(t *testing.T) {
-	m := newModel(t, map[string]string{"a": "1", "b": "2"})
+	m := newModel(t, map[string]string{"a": "1", "b": "2", "f/x": "3"})
 	blob := func(name string) string { return strings.TrimSpace(m.Git(m.dir, "rev-parse", "HEAD:"+name)) }
 	raw := func(oid string) string {
 		b, err := hex.DecodeString(oid)
@@ -197,14 +198,24 @@ func TestCommitOddTree(t *testing.T) {
 		tree            string
 		files, problems []string
 	}{
-		"twice":         {"100644 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: name"}},
-		"thrice":        {"100644 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: name"}},
-		"out of order":  {"100644 b\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("a")), []string{"a", "b"}, nil},
-		"twice, apart":  {"100644 a\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("b")), []string{"b"}, []string{"a: name"}},
-		"link and file": {"120000 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: name"}},
-		"not UTF-8":     {"100644 \xff\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")), []string{"b"}, []string{"\xff: not UTF-8"}},
-		"dots":          {"100644 ..\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")), []string{"b"}, []string{"..: name"}},
-		"old mode":      {"100664 a\x00" + raw(blob("a")), []string{"a"}, nil},
+		"twice":                       {"100644 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: ambiguous"}},
+		"thrice":                      {"100644 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: ambiguous"}},
+		"out of order":                {"100644 b\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("a")), []string{"a", "b"}, nil},
+		"twice, apart":                {"100644 a\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")) + "100644 a\x00" + raw(blob("b")), []string{"b"}, []string{"a: ambiguous"}},
+		"link and file":               {"120000 a\x00" + raw(blob("a")) + "100644 a\x00" + raw(blob("b")), nil, []string{"a: ambiguous"}},
+		"file and folder":             {"100644 a\x00" + raw(blob("a")) + "40000 a\x00" + raw(blob("f")), []string{"a/x"}, []string{"a: ambiguous"}},
+		"file and folder, apart":      {"100644 a\x00" + raw(blob("a")) + "100644 a.b\x00" + raw(blob("a")) + "40000 a\x00" + raw(blob("f")), []string{"a.b", "a/x"}, []string{"a: ambiguous"}},
+		"folder twice":                {"40000 a\x00" + raw(blob("f")) + "40000 a\x00" + raw(blob("f")), nil, []string{"a/x: ambiguous"}},
+		"signature twice":             {"100644 s.sig\x00" + raw(blob("a")) + "100644 s.sig\x00" + raw(blob("b")), nil, []string{"s.sig: ambiguous"}},
+		"signature as a folder too":   {"100644 s.sig\x00" + raw(blob("a")) + "40000 s.sig\x00" + raw(blob("f")), []string{"s.sig/x"}, []string{"s.sig: ambiguous"}},
+		"signature as a folder":       {"40000 s.sig\x00" + raw(blob("f")), []string{"s.sig/x"}, nil},
+		"left out, twice":             {"100644 out\x00" + raw(blob("a")) + "100644 out\x00" + raw(blob("b")), nil, []string{"out: ambiguous"}},
+		"left out, file and folder":   {"100644 out\x00" + raw(blob("a")) + "40000 out\x00" + raw(blob("f")), nil, []string{"out: ambiguous"}},
+		"left out, twice in a folder": {"40000 out\x00" + raw(blob("f")) + "40000 out\x00" + raw(blob("f")), nil, []string{"out/x: ambiguous"}},
+		"attributes twice":            {"100644 .gitattributes\x00" + raw(blob("a")) + "100644 .gitattributes\x00" + raw(blob("b")), nil, []string{".gitattributes: ambiguous"}},
+		"not UTF-8":                   {"100644 \xff\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")), []string{"b"}, []string{"\xff: not UTF-8"}},
+		"dots":                        {"100644 ..\x00" + raw(blob("a")) + "100644 b\x00" + raw(blob("b")), []string{"b"}, []string{"..: name"}},
+		"old mode":                    {"100664 a\x00" + raw(blob("a")), []string{"a"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := os.WriteFile(m.Path("tree"), []byte(c.tree), 0o666); err != nil {
@@ -212,7 +223,7 @@ func TestCommitOddTree(t *testing.T) {
 			}
 			tree := strings.TrimSpace(m.Git(m.dir, "hash-object", "-t", "tree", "-w", "--literally", m.Path("tree")))
 			commit := strings.TrimSpace(m.Git(m.dir, "commit-tree", "-m", "odd", tree))
-			tr, err := OpenCommit(t.Context(), m.repo, commit, "", Options{})
+			tr, err := OpenCommit(t.Context(), m.repo, commit, "", Options{Signature: "s.sig", Ignore: []string{"out"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,6 +232,29 @@ func TestCommitOddTree(t *testing.T) {
 				t.Errorf("files %q, problems %q; want %q, %q", paths(tr), problems(tr.Problems), c.files, c.problems)
 			}
 		})
+	}
+}
+
+// TestCommitAmbiguousElsewhere has a commit that is fit for no model in it.
+func TestCommitAmbiguousElsewhere(t *testing.T) {
+	m := newModel(t, map[string]string{"m/a": "1", "m/sub/b": "2", "f": "3"})
+	entries := m.Git(m.dir, "ls-tree", "HEAD", "m") + strings.Replace(m.Git(m.dir, "ls-tree", "HEAD", "f"), "\tf", "\tm", 1)
+	cmd := exec.CommandContext(t.Context(), "git", "mktree")
+	cmd.Dir, cmd.Stdin = m.dir, strings.NewReader(entries)
+	tree, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := strings.TrimSpace(m.Git(m.dir, "commit-tree", "-m", "odd", strings.TrimSpace(string(tree))))
+	for under, want := range map[string]string{"": "m: ambiguous", "m": "m: ambiguous", "m/sub": "../../m: ambiguous", "m/sub/b": "../../m: ambiguous"} {
+		tr, err := OpenCommit(t.Context(), m.repo, commit, under, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := problems(tr.Problems); !slices.Equal(got, []string{want}) {
+			t.Errorf("%q: problems %q, want %q", under, got, want)
+		}
+		tr.Close()
 	}
 }
 

@@ -24,6 +24,7 @@ var (
 	ErrSymlink       = errors.New("is a symbolic link")
 	ErrNotUTF8       = errors.New("name is not UTF-8")
 	ErrName          = errors.New("name cannot be signed")
+	ErrAmbiguous     = errors.New("is in the commit twice, or as a file and as a folder")
 	ErrSubmodule     = errors.New("is a submodule")
 	ErrIrregular     = errors.New("is not a regular file")
 	ErrUnreadable    = errors.New("cannot be read")

@@ -26,7 +26,7 @@ func paths(t *Tree) []string {
 // problems lists problems as "path: name of the error".
 func problems(ps []Problem) []string {
 	names := map[error]string{
-		ErrSymlink: "symlink", ErrNotUTF8: "not UTF-8", ErrName: "name", ErrSubmodule: "submodule", ErrIrregular: "irregular",
+		ErrSymlink: "symlink", ErrNotUTF8: "not UTF-8", ErrName: "name", ErrAmbiguous: "ambiguous", ErrSubmodule: "submodule", ErrIrregular: "irregular",
 		ErrUnreadable: "unreadable", ErrUnmerged: "unmerged", ErrUncommitted: "uncommitted", ErrMissing: "missing",
 		ErrNotDownloaded: "not downloaded", ErrBadLFS: "bad LFS", ErrSignatureLFS: "signature", ErrEmpty: "empty", ErrDiffers: "differs", ErrOutdated: "outdated",
 		digest.ErrChanged: "changed", ErrReplaced: "replaced",

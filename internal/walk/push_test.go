@@ -116,6 +116,47 @@ func TestCheckPush(t *testing.T) {
 	}
 }
 
+// TestCheckPushOfAmbiguousTrees has commits, which git makes only when it is told to, whose
+// trees hold more than the signatures of a model in the place of one of them.
+func TestCheckPushOfAmbiguousTrees(t *testing.T) {
+	m := newSigned(t, map[string]string{"weights": "1", "other/evil.py": "evil"}, ".")
+	p, err := walk.Locate(t.Context(), m.dir, "", false)
+	if err == nil {
+		err = p.CoSign("bob")
+	}
+	if err == nil {
+		_, err = walk.Sign(t.Context(), p, walk.SignOptions{Signer: m.key, Commit: true, Terminal: m.terminal,
+			Serialization: oms.Serialization{Method: oms.Files, HashType: oms.SHA256, IgnorePaths: []string{"left"}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := m.Git(m.dir, "ls-tree", "HEAD")
+	folder := "040000 tree " + m.id("HEAD:other")
+	blob := "100644 blob " + m.id("HEAD:other/evil.py")
+	for name, c := range map[string]struct{ more, says string }{
+		"as signed":                   {"", ""},
+		"a signature twice":           {blob + "\tmodel.bob.sig\n", "model.bob.sig (is in the commit twice, or as a file and as a folder)"},
+		"the named signature twice":   {blob + "\tmodel.sig\n", "model.sig (is in the commit twice, or as a file and as a folder)"},
+		"a signature as a folder too": {folder + "\tmodel.bob.sig\n", "model.bob.sig (is in the commit twice, or as a file and as a folder)"},
+		"a file twice":                {blob + "\tweights\n", "weights (is in the commit twice, or as a file and as a folder)"},
+		"left out, twice":             {blob + "\tleft\n" + folder + "\tleft\n", "left (is in the commit twice, or as a file and as a folder)"},
+		"a signature as a folder":     {folder + "\tmodel.mal.sig\n", "model.mal.sig/evil.py is not signed"},
+	} {
+		cmd := exec.CommandContext(t.Context(), "git", "mktree")
+		cmd.Dir, cmd.Stdin = m.dir, strings.NewReader(signed+c.more)
+		tree, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit := m.id(strings.TrimSpace(m.Git(m.dir, "commit-tree", "-m", name, strings.TrimSpace(string(tree)))))
+		code, said := m.push(t, walk.PushOptions{Policy: policy.Policy{Trust: m.trust, Require: true}, Received: true}, walk.Tip{"refs/heads/main", "", commit})
+		if want := min(len(c.says), 1); code != want || !strings.Contains(said, c.says) {
+			t.Errorf("%s: exit code %d, want %d, with %q\n%s", name, code, want, c.says, said)
+		}
+	}
+}
+
 // TestCheckPushOfSymbolicRefs pushes to names that lead to a branch that is checked.
 func TestCheckPushOfSymbolicRefs(t *testing.T) {
 	m := newSigned(t, map[string]string{"a/weights": "1"}, "a")
