@@ -37,13 +37,14 @@ func (r *Repository) StagedWith(ctx context.Context, suffix string) ([]Differenc
 	return found, err
 }
 
-// DeletedPaths returns the paths whose names end in a suffix and that one commit
-// has and another has not. It is ErrNoCommit, wrapped, if one of them is not here.
-func (r *Repository) DeletedPaths(ctx context.Context, old, now, suffix string) ([]string, error) {
+// LostPaths returns the paths whose names end in a suffix and that one commit has,
+// and another has not, or with other content. It is ErrNoCommit, wrapped, if one of
+// them is not here.
+func (r *Repository) LostPaths(ctx context.Context, old, now, suffix string) ([]string, error) {
 	if strings.HasPrefix(old, "-") || strings.HasPrefix(now, "-") {
 		return nil, fmt.Errorf("%q and %q: %w", old, now, ErrNoCommit)
 	}
-	found, err := differences(ctx, globbing(r.git), "diff-tree", "-r", "--name-status", "--diff-filter=D", "--no-renames", "--no-ext-diff", "-z", old, now, "--", anywhereWith(suffix))
+	found, err := differences(ctx, globbing(r.git), "diff-tree", "-r", "--name-status", "--diff-filter=DMT", "--no-renames", "--no-ext-diff", "-z", old, now, "--", anywhereWith(suffix))
 	if exitedWith(err, 128) {
 		return nil, fmt.Errorf("%s and %s: %w: %w", old, now, ErrNoCommit, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,11 +71,11 @@ func TestDifferences(t *testing.T) {
 	}
 
 	s.Git(dir, "commit", "-q", "-m", "second")
-	if got, err := r.DeletedPaths(t.Context(), first, "HEAD", ".sig"); err != nil || len(got) != 1 || got[0] != "a/b.sig" {
-		t.Errorf("deleted: %q, %v", got, err)
+	if got, err := r.LostPaths(t.Context(), first, "HEAD", ".sig"); err != nil || !slices.Equal(got, []string{"a/b.sig", "model.sig"}) {
+		t.Errorf("lost: %q, %v", got, err)
 	}
 	for _, bad := range []string{strings.Repeat("1", 40), "--all", "nowhere"} {
-		if _, err := r.DeletedPaths(t.Context(), bad, "HEAD", ".sig"); !errors.Is(err, ErrNoCommit) {
+		if _, err := r.LostPaths(t.Context(), bad, "HEAD", ".sig"); !errors.Is(err, ErrNoCommit) {
 			t.Errorf("%s: %v, want ErrNoCommit", bad, err)
 		}
 	}

@@ -134,7 +134,8 @@ func Log(ctx context.Context, repo *gitrepo.Repository, o LogOptions, each func(
 
 // judgeVisit looks at the signatures that one commit changed.
 func judgeVisit(ctx context.Context, repo *gitrepo.Repository, v gitrepo.Visit, o VerifyOptions) ([]*ui.LogEntry, error) {
-	places, err := SignaturesAt(ctx, repo, v.Commit)
+	all := &Place{Repo: repo, Commit: v.Commit}
+	places, err := signaturesIn(ctx, all)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func judgeVisit(ctx context.Context, repo *gitrepo.Repository, v gitrepo.Visit, 
 			if e.Verdict.Signer == nil && e.Verdict.Claim == nil {
 				e.Verdict.Claim = claimOf(ctx, places[i])
 			}
-		case change.New != "", !wasSignature(ctx, repo, change):
+		case !wasSignature(ctx, all, change):
 			continue // another program's
 		default:
 			e.CoveredBy = covering(places, change.Path)
@@ -198,13 +199,18 @@ func claimOf(ctx context.Context, p *Place) *ui.Claim {
 	return &ui.Claim{Signature: p.signatureName(), Bundle: b}
 }
 
-// wasSignature says whether a file that is gone was a model signature.
-func wasSignature(ctx context.Context, repo *gitrepo.Repository, gone gitrepo.PathChange) bool {
-	if isSignatureName(gone.Path) {
+// wasSignature says whether a file that is no model signature in a commit was one in
+// its parent: it is gone, or something else was written over it.
+func wasSignature(ctx context.Context, now *Place, lost gitrepo.PathChange) bool {
+	if isSignatureName(lost.Path) {
 		return true
 	}
+	_, beside := now.snapshot.Entry(strings.TrimSuffix(lost.Path, ".sig"))
+	if lost.Old == "" || lost.New != "" && !beside && !isCoSignatureName(lost.Path) {
+		return false // it is new, or nothing is there that it could be for
+	}
 	claims := false
-	err := repo.Blobs(ctx, []string{gone.Old}, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
+	err := now.Repo.Blobs(ctx, []string{lost.Old}, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
 		claims = claimsToBeBundle(content)
 		return nil
 	})

@@ -267,14 +267,14 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]string,
 	if errors.Is(err, gitrepo.ErrOtherObject) || errors.Is(err, gitrepo.ErrNoCommit) && !c.options.Received {
 		return nil, nil // it had no model, or is known only where the push goes
 	}
-	var gone []string
+	var lost []string
 	if err == nil {
-		gone, err = c.repo.DeletedPaths(ctx, replaced, now.Commit, ".sig")
+		lost, err = c.repo.LostPaths(ctx, replaced, now.Commit, ".sig")
 	}
 	switch {
 	case err != nil:
 		return nil, ui.Trouble("", "comparing %s with what it replaces: %w", ui.Quote(tip.Ref), err)
-	case len(gone) == 0:
+	case len(lost) == 0:
 		return nil, nil
 	}
 	old, err := SignaturesAt(ctx, c.repo, replaced)
@@ -288,9 +288,11 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]string,
 	var names []string
 	for _, p := range old {
 		stays := len(now.snapshot.Under(p.Path)) > 0
+		// What is no bundle any more is no signature, but a file of another program's.
+		gone := slices.Contains(lost, p.Signature) && !slices.ContainsFunc(places, func(other *Place) bool { return other.Signature == p.Signature })
 		// Of several signatures beside each other one is enough, or as many as there have to be.
 		others := slices.ContainsFunc(places, func(other *Place) bool { return !p.Single && !other.Single && other.Path == p.Path })
-		if slices.Contains(gone, p.Signature) && stays && !others {
+		if gone && stays && !others {
 			names = append(names, p.Signature)
 		}
 	}

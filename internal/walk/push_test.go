@@ -45,6 +45,14 @@ func TestCheckPush(t *testing.T) {
 	m.CommitAll(m.dir, "renamed")
 	renamed := m.id("HEAD")
 	m.Git(m.dir, "checkout", "-q", "--detach", good)
+	m.Git(m.dir, "mv", "a/model.sig", "a/model.bob.sig")
+	m.CommitAll(m.dir, "by a co-signer alone")
+	alone := m.id("HEAD")
+	m.Write(m.dir, "a/model.bob.sig", "gone")
+	m.Write(m.dir, "single.sig", "gone")
+	m.CommitAll(m.dir, "overwritten")
+	overwritten := m.id("HEAD")
+	m.Git(m.dir, "checkout", "-q", "--detach", good)
 	m.Write(m.dir, ".gitattributes", "*.x -text\n")
 	m.Write(m.dir, ".github/x.yml", "1")
 	m.CommitAll(m.dir, "git's own files")
@@ -85,6 +93,10 @@ func TestCheckPush(t *testing.T) {
 		{"on failure warn", policy.Policy{Trust: m.trust, OnFailure: policy.OnFailureWarn}, []walk.Tip{{"refs/heads/main", good, stale}}, 0, []string{"FAILED"}},
 		{"off", policy.Policy{Trust: m.trust, Mode: policy.ModeOff}, []walk.Tip{{"refs/heads/main", good, stale}}, 0, []string{"!a"}},
 		{"dropped", trusting, []walk.Tip{{"refs/heads/main", good, dropped}}, 0, []string{"warning: main takes away single.sig, and", "!b/model.sig"}},
+		{"overwritten", trusting, []walk.Tip{{"refs/heads/main", alone, overwritten}}, 0, []string{"verified b/model.sig", "warning: main takes away a/model.bob.sig, single.sig, and"}},
+		{"overwritten, nobody trusted", policy.Policy{}, []walk.Tip{{"refs/heads/main", alone, overwritten}}, 0, []string{"warning: main takes away a/model.bob.sig, single.sig, and"}},
+		{"overwritten, required", required, []walk.Tip{{"refs/heads/main", alone, overwritten}}, 1, []string{"takes away a/model.bob.sig, single.sig", "not pushed: main"}},
+		{"overwritten before", trusting, []walk.Tip{{"refs/heads/main", overwritten, overwritten}}, 0, []string{"!takes away"}},
 		{"under another name", required, []walk.Tip{{"refs/heads/main", good, renamed}}, 0, []string{"verified a/team.oms.sig", "!takes away"}},
 		{"dropped, required", required, []walk.Tip{{"refs/heads/main", good, dropped}}, 1, []string{"takes away single.sig", "not pushed: main"}},
 		{"dropped, from what is not here", required, []walk.Tip{{"refs/heads/main", nowhere, dropped}}, 1, []string{"verified a/model.sig", "main holds 1 tracked file that no signature covers: single, and a signature is required"}},
