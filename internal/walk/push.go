@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
 	"strings"
 
@@ -158,11 +159,15 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(dropped) > 0 {
-		c.options.Terminal.DroppedSignatures(ui.ShortRef(tip.Ref), dropped)
-		if c.options.Policy.Require {
+	var names []string
+	for _, d := range dropped {
+		names = append(names, d.name)
+		if d.missed && c.options.Policy.Require {
 			code = ui.Worse(ui.ExitFailed, code)
 		}
+	}
+	if len(names) > 0 {
+		c.options.Terminal.DroppedSignatures(ui.ShortRef(tip.Ref), names)
 	}
 	return code, nil
 }
@@ -257,9 +262,18 @@ func strange(ctx context.Context, p *Place, o VerifyOptions) *ui.Verdict {
 	return v
 }
 
+// drop is a signature that a push takes away.
+type drop struct {
+	name string
+	// missed says that a clone misses it: it is the one that verifying looks for, or
+	// nothing else has signed the same files.
+	missed bool
+}
+
 // dropped are the signatures that the replaced tip had and its commit now has not,
-// although something of what they signed is still there.
-func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]string, error) {
+// although something of what they signed is still there. Where a number of signers
+// is asked for, those beside each other are counted, and none by itself is missed.
+func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]drop, error) {
 	if tip.Old == "" || tip.Old == tip.New {
 		return nil, nil
 	}
@@ -285,16 +299,16 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var drops []drop
 	for _, p := range old {
 		stays := len(now.snapshot.Under(p.Path)) > 0
 		// What is no bundle any more is no signature, but a file of another program's.
 		gone := slices.Contains(lost, p.Signature) && !slices.ContainsFunc(places, func(other *Place) bool { return other.Signature == p.Signature })
-		// Of several signatures beside each other one is enough, or as many as there have to be.
 		others := slices.ContainsFunc(places, func(other *Place) bool { return !p.Single && !other.Single && other.Path == p.Path })
-		if gone && stays && !others {
-			names = append(names, p.Signature)
+		if gone && stays && !(others && c.options.Policy.Threshold > 0) {
+			usual := path.Base(p.Signature) == SignatureName
+			drops = append(drops, drop{p.Signature, !others || usual || pinned(p, VerifyOptions{Policy: c.options.Policy, URL: c.options.URL})})
 		}
 	}
-	return names, nil
+	return drops, nil
 }

@@ -48,6 +48,10 @@ func TestCheckPush(t *testing.T) {
 	m.Git(m.dir, "mv", "a/model.sig", "a/model.bob.sig")
 	m.CommitAll(m.dir, "by a co-signer alone")
 	alone := m.id("HEAD")
+	m.Git(m.dir, "checkout", "-q", good, "--", "a/model.sig")
+	m.CommitAll(m.dir, "by both")
+	both := m.id("HEAD")
+	m.Git(m.dir, "checkout", "-q", "--detach", alone)
 	m.Write(m.dir, "a/model.bob.sig", "gone")
 	m.Write(m.dir, "single.sig", "gone")
 	m.CommitAll(m.dir, "overwritten")
@@ -70,6 +74,7 @@ func TestCheckPush(t *testing.T) {
 	m.Git(m.dir, "tag", "blob", good+":single")
 	trusting := policy.Policy{Trust: m.trust}
 	required := policy.Policy{Trust: m.trust, Require: true}
+	several := policy.Policy{Trust: m.trust, Require: true, Threshold: 1}
 	nowhere := strings.Repeat("1", 40)
 	strict := policy.Policy{FirstUse: policy.RefuseUnknown}
 	for _, tt := range []struct {
@@ -97,7 +102,14 @@ func TestCheckPush(t *testing.T) {
 		{"overwritten, nobody trusted", policy.Policy{}, []walk.Tip{{"refs/heads/main", alone, overwritten}}, 0, []string{"warning: main takes away a/model.bob.sig, single.sig, and"}},
 		{"overwritten, required", required, []walk.Tip{{"refs/heads/main", alone, overwritten}}, 1, []string{"takes away a/model.bob.sig, single.sig", "not pushed: main"}},
 		{"overwritten before", trusting, []walk.Tip{{"refs/heads/main", overwritten, overwritten}}, 0, []string{"!takes away"}},
-		{"under another name", required, []walk.Tip{{"refs/heads/main", good, renamed}}, 0, []string{"verified a/team.oms.sig", "!takes away"}},
+		{"under another name", trusting, []walk.Tip{{"refs/heads/main", good, renamed}}, 0, []string{"verified a/team.oms.sig", "takes away a/model.sig"}},
+		{"under another name, required", required, []walk.Tip{{"refs/heads/main", good, renamed}}, 1, []string{"verified a/team.oms.sig", "takes away a/model.sig", "not pushed: main"}},
+		{"a co-signature", trusting, []walk.Tip{{"refs/heads/main", both, good}}, 0, []string{"takes away a/model.bob.sig"}},
+		{"a co-signature, required", required, []walk.Tip{{"refs/heads/main", both, good}}, 0, []string{"verified a/model.sig", "takes away a/model.bob.sig"}},
+		{"a co-signature, a number required", several, []walk.Tip{{"refs/heads/main", both, good}}, 0, []string{"verified a/model.sig", "!takes away"}},
+		{"the usual one, required", required, []walk.Tip{{"refs/heads/main", both, alone}}, 1, []string{"verified a/model.bob.sig", "takes away a/model.sig", "not pushed: main"}},
+		{"the usual one, a number required", several, []walk.Tip{{"refs/heads/main", both, alone}}, 0, []string{"verified a/model.bob.sig", "!takes away"}},
+		{"all, a number required", several, []walk.Tip{{"refs/heads/main", alone, overwritten}}, 1, []string{"takes away a/model.bob.sig, single.sig"}},
 		{"dropped, required", required, []walk.Tip{{"refs/heads/main", good, dropped}}, 1, []string{"takes away single.sig", "not pushed: main"}},
 		{"dropped, from what is not here", required, []walk.Tip{{"refs/heads/main", nowhere, dropped}}, 1, []string{"verified a/model.sig", "main holds 1 tracked file that no signature covers: single, and a signature is required"}},
 		{"beside a signed folder, required", required, []walk.Tip{{"refs/heads/new", "", beside}}, 1, []string{"verified a/model.sig", "new holds 1 tracked file that no signature covers: pytorch_model.bin, and a signature is required", "hint: a signature of the repository's top", "not pushed: new"}},
