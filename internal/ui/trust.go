@@ -27,6 +27,16 @@ func AcceptHowTo(top, signature string) string {
 	return "git -C " + ShellQuote(top) + " model-sign trust accept " + ShellQuote(signature)
 }
 
+// AddHowTo is the command that pins a signer of whom nothing is known yet. An empty
+// signature is the usual one.
+func AddHowTo(url, signature string, s *verify.Signer) string {
+	add := "git model-sign trust add " + ShellQuote(url) + " --identity " + ShellQuote(s.Identity) + " --identity-provider " + ShellQuote(s.Issuer)
+	if signature != "" {
+		add += " --signature " + ShellQuote(signature)
+	}
+	return add
+}
+
 // RemoveHowTo is the command that forgets a pinned signer.
 func RemoveHowTo(url, signature string) string {
 	return "git model-sign trust remove " + ShellQuote(url) + " --signature " + ShellQuote(signature)

@@ -239,7 +239,7 @@ func (b *believer) firstUse(ctx context.Context, v *ui.Verdict) error {
 		return nil
 	case policy.AskFirst:
 		if !ui.CanConfirm() {
-			return ui.Usage(b.place.acceptHowTo(b.judge.URL(), b.path), "%w",
+			return ui.Usage(b.place.believeHowTo(b.judge.URL(), b.path, v.Signer), "%w",
 				&unchecked{error: errors.New(unknown + ", and there is no terminal to ask on")})
 		}
 		accepted, err := ui.ConfirmSigner(ctx, v.Signer, v.Signature, v.URL)
@@ -250,7 +250,7 @@ func (b *believer) firstUse(ctx context.Context, v *ui.Verdict) error {
 			return nil
 		}
 	}
-	return ui.Failed(b.place.acceptHowTo(b.judge.URL(), b.path), "%s", unknown)
+	return ui.Failed(b.place.believeHowTo(b.judge.URL(), b.path, v.Signer), "%s", unknown)
 }
 
 // learn pins a new signer once everything is as he signed it. One that cannot be
@@ -271,7 +271,7 @@ func (b *believer) learn(ctx context.Context, v *ui.Verdict) error {
 func changed(v *ui.Verdict, p *Place, c *pins.Change) error {
 	v.URL, v.Change = c.Pinned.URL, &ui.Change{Pinned: c.Pinned.Signer(), Found: c.Found}
 	if c.Beside != "" {
-		return ui.Failed(p.acceptHowTo(c.Pinned.URL, c.Beside), "%w", c)
+		return ui.Failed(p.believeHowTo(c.Pinned.URL, c.Beside, c.Signer), "%w", c)
 	}
 	if c.Signer != nil {
 		return ui.Failed(p.acceptHowTo(c.Pinned.URL, c.Pinned.Signature), "%w", c)
@@ -279,7 +279,18 @@ func changed(v *ui.Verdict, p *Place, c *pins.Change) error {
 	return ui.Failed(ui.RemoveHowTo(c.Pinned.URL, c.Pinned.Signature), "%w", c)
 }
 
-// acceptHowTo tells how to believe the signer that there is now.
+// believeHowTo tells how to believe the signer of a signature that nobody is pinned for.
+func (p *Place) believeHowTo(url, signature string, s *verify.Signer) string {
+	if p.Repo != nil {
+		return p.acceptHowTo(url, signature)
+	}
+	if signature == SignatureName {
+		signature = "" // as is understood
+	}
+	return ui.AddHowTo(url, signature, s)
+}
+
+// acceptHowTo tells how to believe the signer that there is now in place of the pinned one.
 func (p *Place) acceptHowTo(url, signature string) string {
 	switch {
 	case p.Repo == nil:
