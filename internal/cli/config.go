@@ -44,7 +44,7 @@ func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) 
 	if err != nil {
 		return nil, configError("finding the remote's URL", err)
 	}
-	section, err := readSection(ctx, repo, repo.Top != "")
+	section, err := sectionOf(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func LoadConfig(ctx context.Context, repo *gitrepo.Repository) (*Config, error) 
 
 // LoadConfigFor reads the configuration that holds for url.
 func LoadConfigFor(ctx context.Context, repo *gitrepo.Repository, url string) (*Config, error) {
-	section, err := readSection(ctx, repo, repo != nil && repo.Top != "")
+	section, err := sectionOf(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,32 @@ func LoadConfigAt(ctx context.Context, p *walk.Place) (*Config, error) {
 		return LoadConfigFor(ctx, nil, p.Cached.URL())
 	}
 	return LoadConfig(ctx, p.Repo)
+}
+
+// sectionOf reads git config modelsign.* as it holds for a repository, or outside of one
+// for nil. What looks like a repository in the worktree of another one may have come with
+// that: it brings no policy, and one that has any is refused, since what its owner wants
+// to be asked for must not go unasked either.
+func sectionOf(ctx context.Context, repo *gitrepo.Repository) (*gitrepo.Section, error) {
+	if repo == nil {
+		return readSection(ctx, nil, false)
+	}
+	around, err := walk.Around(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	if around == nil {
+		return readSection(ctx, repo, true)
+	}
+	own, err := repo.OwnKeys(ctx, "modelsign")
+	if err != nil {
+		return nil, configError("reading git config modelsign.*", err)
+	}
+	if len(own) > 0 {
+		return nil, ui.Usage(ui.OwnConfigHowTo(repo.GitDir), "git config %s is set by the repository %s, which lies in the worktree %s and may have come with it",
+			ui.Quote(own[0].Full), ui.Quote(repo.GitDir), ui.Quote(around.Top))
+	}
+	return readSection(ctx, repo, false)
 }
 
 // readSection reads git config modelsign.*, with that of the repository if its own

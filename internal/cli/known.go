@@ -27,13 +27,19 @@ func LoadKnown(ctx context.Context, address string) (*Known, error) {
 	if err != nil {
 		return nil, err
 	}
+	repo := p.Repo
+	if p.Repo != nil || p.Internal {
+		if repo, _, err = walk.FindInRepository(ctx, "."); err != nil { // a bare one too
+			return nil, err
+		}
+	}
 	var config *Config
 	if address == "" {
-		config, err = LoadConfig(ctx, p.Repo)
+		config, err = LoadConfig(ctx, repo)
 	} else {
 		var match string
 		if match, err = matched(address); err == nil {
-			config, err = LoadConfigFor(ctx, p.Repo, match)
+			config, err = LoadConfigFor(ctx, repo, match)
 		}
 	}
 	if err != nil {

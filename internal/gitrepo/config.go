@@ -67,9 +67,10 @@ type variable struct {
 	origin string // as git names it, such as file:.git/config
 }
 
-// configVariables reads all variables, in git's order.
-func configVariables(ctx context.Context, g git) ([]variable, error) {
-	out, err := configOutput(ctx, g, nil, "--show-origin", "--list")
+// configVariables reads all variables, in git's order: of all files together, or of those
+// that options of git config name.
+func configVariables(ctx context.Context, g git, files ...string) ([]variable, error) {
+	out, err := configOutput(ctx, g, nil, append(files, "--show-origin", "--list")...)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,8 @@ type Repository struct {
 	ObjectFormat string
 	// Bare says that the repository is bare.
 	Bare bool
+	// Named says that GIT_DIR names the repository, as git --git-dir has it.
+	Named bool
 	// Prefix is the path of the folder that was opened, relative to Top, with
 	// slashes and without one at its end; "" for Top itself.
 	Prefix string
@@ -114,6 +116,7 @@ func openNamed(ctx context.Context, dir string, env []string) (*Repository, erro
 	if err != nil {
 		return nil, err
 	}
+	r.Named = true
 	home := r.Top
 	if home == "" {
 		home = r.GitDir

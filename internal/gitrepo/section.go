@@ -2,8 +2,12 @@ package gitrepo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -37,6 +41,23 @@ func (r *Repository) ConfigSection(ctx context.Context, section string) (*Sectio
 		return nil, err
 	}
 	return newSection(r.git, section, vars), nil
+}
+
+// OwnKeys lists the keys of a section that the repository's own configuration has, with
+// what that includes.
+func (r *Repository) OwnKeys(ctx context.Context, section string) ([]Key, error) {
+	var keys []Key
+	for _, file := range []string{filepath.Join(r.CommonDir, "config"), filepath.Join(r.GitDir, "config.worktree")} {
+		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		vars, err := configVariables(ctx, r.git, "--includes", "--file", file)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, newSection(r.git, section, matching(vars, inSection(section))).Keys()...)
+	}
+	return keys, nil
 }
 
 // inSection matches the keys of a section.

@@ -42,6 +42,12 @@ func RemoveHowTo(url, signature string) string {
 	return "git model-sign trust remove " + ShellQuote(url) + " --signature " + ShellQuote(signature)
 }
 
+// OwnConfigHowTo tells how to have the configuration count that a repository without a
+// worktree has, in the worktree of another one.
+func OwnConfigHowTo(gitDir string) string {
+	return "if it is yours, name it: git -C " + ShellQuote(gitDir) + " --git-dir=. model-sign ...; else clone it, or put it elsewhere"
+}
+
 // CanConfirm says whether there is a terminal to ask a question on, and whether
 // git may ask there.
 func CanConfirm() bool {

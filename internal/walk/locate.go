@@ -138,6 +138,16 @@ func worktree(ctx context.Context, dir string) (repo *gitrepo.Repository, intern
 	}
 }
 
+// Around is the repository in whose worktree another one lies that has none, and with
+// which that may have come; nil where there is none, as for what is named by GIT_DIR.
+func Around(ctx context.Context, repo *gitrepo.Repository) (*gitrepo.Repository, error) {
+	if repo.Top != "" || repo.Named {
+		return nil, nil
+	}
+	around, _, err := worktree(ctx, repo.GitDir)
+	return around, err
+}
+
 // looksLikeWorktree says whether dir or a folder above it holds a .git, for the
 // case that git is not there to be asked.
 func looksLikeWorktree(dir string) bool {
