@@ -36,6 +36,7 @@ type VerdictJSON struct {
 	Signer    *SignerJSON   `json:"signer,omitempty"`
 	TrustedBy string        `json:"trustedBy,omitempty"` // policy, pin, first-use
 	Pinned    bool          `json:"pinned,omitempty"`
+	Beside    []string      `json:"pinnedBeside,omitempty"` // signatures
 	Quorum    *QuorumJSON   `json:"quorum,omitempty"`
 	Change    *ChangeJSON   `json:"change,omitempty"`
 	Manifest  *ManifestJSON `json:"manifest,omitempty"`
@@ -152,6 +153,11 @@ func (v *Verdict) JSON() VerdictJSON {
 		TrustedBy: string(v.TrustedBy), Pinned: v.Pinned, Error: NewErrorJSON(v.Err), Quorum: v.quorumJSON()}
 	if v.Hub != nil {
 		out.Repository, out.MovedTo, out.Downloaded = v.Hub.Repository, v.Hub.MovedTo, v.Hub.Downloaded
+	}
+	for _, beside := range v.Beside {
+		if beside.Pinned {
+			out.Beside = append(out.Beside, beside.Signature)
+		}
 	}
 	if v.Change != nil {
 		out.Change = &ChangeJSON{Pinned: v.Change.Pinned, Found: v.Change.Found}

@@ -110,4 +110,7 @@ func (t *Terminal) pinned(v *Verdict) {
 	case v.NotPinned != nil:
 		t.Warn("the signer could not be pinned, and will be as new the next time: %s", oneLine(v.NotPinned.Error()))
 	}
+	for _, beside := range v.Beside {
+		t.pinned(beside)
+	}
 }

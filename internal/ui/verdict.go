@@ -42,6 +42,9 @@ type Verdict struct {
 	// Pinned says that the signer was pinned now, and NotPinned why he could not be.
 	Pinned    bool
 	NotPinned error
+	// Beside are the verdicts on the signatures beside this one whose signers were
+	// pinned with its own, or could not be.
+	Beside []*Verdict
 	// Quorum is set where several signatures were judged together. Then Signer,
 	// Manifest and Report are those of the first one that counts, if any does.
 	Quorum *Quorum

@@ -253,20 +253,6 @@ func (b *believer) firstUse(ctx context.Context, v *ui.Verdict) error {
 	return ui.Failed(b.place.believeHowTo(b.judge.URL(), b.path, v.Signer), "%s", unknown)
 }
 
-// learn pins a new signer once everything is as he signed it. One that cannot be
-// written down is believed all the same, as by ssh, and it is said.
-func (b *believer) learn(ctx context.Context, v *ui.Verdict) error {
-	if v.TrustedBy != ui.ByFirstUse || v.ExitCode() != ui.ExitOK || v.Unchecked() {
-		return nil
-	}
-	err := b.judge.Pin(ctx, b.path, v.Signer)
-	if change := (*pins.Change)(nil); errors.As(err, &change) {
-		return changed(v, b.place, change)
-	}
-	v.Pinned, v.NotPinned = err == nil, err
-	return nil
-}
-
 // changed is the failure of a signature that the pinned signer has not made.
 func changed(v *ui.Verdict, p *Place, c *pins.Change) error {
 	v.URL, v.Change = c.Pinned.URL, &ui.Change{Pinned: c.Pinned.Signer(), Found: c.Found}
