@@ -70,7 +70,7 @@ func setupDigest(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 			return err
 		}
 		if output.JSON {
-			return ui.WriteJSON(t.Out, ui.NewManifestJSON(m))
+			return ui.WriteJSON(t.Out, ui.NewDigestJSON(m))
 		}
 		root := m.RootDigest()
 		t.Result("sha256:%x", root)

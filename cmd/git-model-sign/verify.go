@@ -43,12 +43,7 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		return o, config, err
 	}
 
-	return func(ctx context.Context, args []string) error {
-		output.Apply(t)
-		path, err := onePath(args)
-		if err != nil {
-			return err
-		}
+	verify := func(ctx context.Context, path string) error {
 		if flags.Changed("rev") {
 			if place.NoGit {
 				return ui.Usage("", "--rev does not go with --no-git")
@@ -85,5 +80,14 @@ func setupVerify(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		v := walk.Verify(ctx, p, o)
 		cache.Save(memory, t)
 		return cli.Conclude(ctx, t, v, output.JSON)
+	}
+
+	return func(ctx context.Context, args []string) error {
+		output.Apply(t)
+		path, err := onePath(args)
+		if err == nil {
+			err = verify(ctx, path)
+		}
+		return cli.ConcludeError(ctx, t, path, err, output.JSON)
 	}
 }

@@ -39,11 +39,11 @@ type options struct {
 var ofOneModel = []string{"cached", "revision", "repo-type", "signature", "ignore-paths", "download"}
 
 func run(ctx context.Context, args []string, t *ui.Terminal) int {
-	// `hf extensions exec model-verify -- …` passes its own "--" on.
+	// `hf extensions exec model-verify -- …` passes its own "--" on. What is a command, and no option, is none behind it:
+	// it may be a name that comes from elsewhere.
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
-	}
-	if len(args) > 0 {
+	} else if len(args) > 0 {
 		switch args[0] {
 		case "--version":
 			t.Result("hf-model-verify version %s", cli.Version())

@@ -15,6 +15,14 @@ const listsOptions = "hf-model-verify -h lists the options"
 // verify checks one model, or the whole cache, and says what was found.
 func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) error {
 	o.output.Apply(t)
+	name := ""
+	if len(args) == 1 {
+		name = args[0]
+	}
+	return cli.ConcludeError(ctx, t, name, o.judge(ctx, args, t), o.output.JSON)
+}
+
+func (o *options) judge(ctx context.Context, args []string, t *ui.Terminal) error {
 	env, err := hub.FromEnvironment(os.Getenv)
 	if err != nil {
 		return ui.Usage("", "%w", err)
@@ -24,9 +32,6 @@ func (o *options) verify(ctx context.Context, args []string, t *ui.Terminal) err
 	}
 	if len(args) != 1 {
 		return ui.Usage(listsOptions, "expected one repository id or path, found %d arguments", len(args))
-	}
-	if o.download == "" && o.flags.Changed("download") {
-		return ui.Usage("it names a folder, or is \"cache\"", "--download is empty")
 	}
 	p, err := walk.LocateModel(ctx, args[0], walk.ModelOptions{Signature: o.signature, Environment: env, Cached: o.cached,
 		Type: o.repoType, Revision: o.revision, Client: o.client(env, t), Fetch: o.download != ""})

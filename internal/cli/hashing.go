@@ -91,7 +91,11 @@ func (o *Hashing) resolve(config *Config) (by string, err error) {
 		}
 	}
 	if o.threads < 0 || o.threads > maxThreads {
-		return "", ui.Usage("", "--threads %d: expected a number of cores up to %d, or 0 for all", o.threads, maxThreads)
+		name := "--" + threadsFlag
+		if !o.flags.Changed(threadsFlag) {
+			name = "modelsign." + threadsFlag
+		}
+		return "", ui.Usage("", "%s %d: expected a number of cores up to %d, or 0 for all", name, o.threads, maxThreads)
 	}
 	switch {
 	case o.flags.Changed(backendFlag):

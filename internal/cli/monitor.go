@@ -58,8 +58,6 @@ func (o *Monitor) Options(p policy.Policy) (walk.MonitorOptions, error) {
 		return out, ui.Usage("", "--since-index and --limit take a number of entries, found %d", min(o.since, o.limit))
 	case o.changed("every") && o.every < shortestRound:
 		return out, ui.Usage("", "--every %s: expected %s or more", o.every, shortestRound)
-	case o.changed("state") && o.state == "":
-		return out, ui.Usage("", "--state: names no folder")
 	case o.changed("since-index"):
 		out.Since = o.since
 	case o.all:
@@ -71,19 +69,11 @@ func (o *Monitor) Options(p policy.Policy) (walk.MonitorOptions, error) {
 	for _, expression := range o.expressions {
 		out.Identities = append(out.Identities, verify.Identity{Regexp: expression, Issuer: o.issuer, IssuerRegexp: o.issuers})
 	}
-	for _, id := range out.Identities {
-		if id.ID == "" && id.Regexp == "" {
-			// An empty variable of a script must not ask for less than none.
-			return out, ui.Usage("", "--identity or --identity-regexp: names nobody")
-		}
-	}
 	switch named := o.changed("identity-provider") || o.changed("identity-provider-regexp"); {
 	case o.issuer != "" && o.issuers != "":
 		return out, ui.Usage("", "--identity-provider does not go with --identity-provider-regexp")
 	case named && len(out.Identities) == 0:
 		return out, ui.Usage("", "--identity-provider and --identity-provider-regexp go with --identity or --identity-regexp")
-	case named && o.issuer == "" && o.issuers == "":
-		return out, ui.Usage("", "--identity-provider or --identity-provider-regexp: names nobody")
 	}
 	o.instance.Apply(&p.Trust)
 	out.Policy = p

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/pflag"
 
@@ -91,6 +92,15 @@ func Conclude(ctx context.Context, t *ui.Terminal, v *ui.Verdict, asJSON bool) e
 		t.Verdict(v)
 	}
 	return end(ctx, v.ExitCode())
+}
+
+// ConcludeError has an error that came before there was any verdict on the model, as
+// the user calls it, be one object too where JSON was asked for.
+func ConcludeError(ctx context.Context, t *ui.Terminal, model string, err error, asJSON bool) error {
+	if said := Exit(0); err == nil || !asJSON || errors.As(err, &said) {
+		return err
+	}
+	return Conclude(ctx, t, &ui.Verdict{Model: model, Err: err}, true)
 }
 
 // ConcludeCache prints what was found in a cache and ends the program with its exit code.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/pflag"
@@ -43,7 +44,7 @@ func (c Command) Execute(ctx context.Context, args []string, t *ui.Terminal) int
 	}
 	if err != nil {
 		err = ui.Usage("-h lists the options", "%w", optionError(err))
-	} else {
+	} else if err = emptyValue(c.Flags); err == nil {
 		err = c.Run(ctx, c.Flags.Args())
 	}
 	var said Exit
@@ -74,6 +75,27 @@ func (c Command) help() string {
 		text += "\n\n" + c.Flags.FlagUsages()
 	}
 	return text
+}
+
+// emptyValue refuses options and arguments that are there and empty, as a variable
+// that is not set leaves them: what was meant to be named must not become what is
+// taken where nothing is named, such as another way to sign.
+func emptyValue(flags *pflag.FlagSet) error {
+	const hint = "is a variable not set?"
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if several, ok := f.Value.(pflag.SliceValue); ok {
+			values = several.GetSlice()
+		}
+		if err == nil && slices.Contains(values, "") {
+			err = ui.Usage(hint, "--%s: the value is empty", f.Name)
+		}
+	})
+	if err == nil && slices.Contains(flags.Args(), "") {
+		err = ui.Usage(hint, "an argument is empty")
+	}
+	return err
 }
 
 // optionError says of an option that takes a number what it takes.

@@ -83,10 +83,6 @@ func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 		if o.signer.Issuer != "" && o.signer.IssuerRegexp != "" {
 			return policy.Policy{}, ui.Usage("", "--identity-provider does not go with --identity-provider-regexp")
 		}
-		if p.Trust.Empty() || slices.Contains(o.publicKeys, "") {
-			// An empty variable of a script must not ask for less than none.
-			return policy.Policy{}, ui.Usage("", "--%s: names nobody", methodFlags[methods[0]][0])
-		}
 	}
 	if err := o.applyWorkflow(&p.Trust); err != nil {
 		return policy.Policy{}, err
@@ -142,11 +138,8 @@ func (o *Trust) identities() []verify.Identity {
 func (o *Trust) applyWorkflow(t *policy.Trust) error {
 	var given []string
 	for _, name := range workflowFlags {
-		if !o.flags.Changed(name) {
-			continue
-		}
-		if given = append(given, name); o.flags.Lookup(name).Value.String() == "" {
-			return ui.Usage("", "--%s: is empty", name)
+		if o.flags.Changed(name) {
+			given = append(given, name)
 		}
 	}
 	if len(given) == 0 {

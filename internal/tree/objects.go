@@ -163,7 +163,7 @@ func (w *objects) sort() {
 		case e.IntentToAdd:
 			w.tree.Untracked = append(w.tree.Untracked, file)
 		case e.Mode == gitrepo.ModeSubmodule:
-			w.problem(file, ErrSubmodule, "")
+			w.problem(file, ErrSubmodule, submoduleHint)
 		case checkName(file) != nil:
 			w.problem(file, checkName(file), "")
 		case e.Mode == gitrepo.ModeSymlink && w.options.AllowSymlinks:

@@ -37,22 +37,25 @@ func (t *Tree) CheckSignable(ctx context.Context, repo *gitrepo.Repository) (ref
 		}
 		refusals, warnings = append(refusals, c.refusals...), append(warnings, c.warnings...)
 	}
-	if len(t.Files) == 0 && len(refusals) == 0 {
-		refusals = append(refusals, t.empty())
+	if len(refusals) == 0 {
+		refusals = t.Empty()
 	}
 	sortProblems(refusals)
 	return refusals, warnings, nil
 }
 
-// empty is the refusal of a model without files.
-func (t *Tree) empty() Problem {
+// Empty is the refusal of a model without files, and nothing for any other.
+func (t *Tree) Empty() []Problem {
+	if len(t.Files) > 0 {
+		return nil
+	}
 	if len(t.Uncommitted) > 0 {
-		return Problem{Err: fmt.Errorf("%w that are committed", ErrEmpty), Hint: "git commit the files of the model first"}
+		return []Problem{{Err: fmt.Errorf("%w that are committed", ErrEmpty), Hint: "git commit the files of the model first"}}
 	}
 	if len(t.Untracked) > 0 {
-		return Problem{Err: fmt.Errorf("%w that git tracks", ErrEmpty), Hint: "git add the files of the model and commit them"}
+		return []Problem{{Err: fmt.Errorf("%w that git tracks", ErrEmpty), Hint: "git add the files of the model and commit them"}}
 	}
-	return Problem{Err: ErrEmpty}
+	return []Problem{{Err: ErrEmpty}}
 }
 
 func sortProblems(problems []Problem) {

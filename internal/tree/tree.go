@@ -45,6 +45,9 @@ var (
 	ErrReplaced = errors.New("file was replaced after it was listed")
 )
 
+// submoduleHint says what to do about a submodule in a model.
+const submoduleHint = "--ignore-paths leaves it out; the model in it is signed where it is a repository of its own"
+
 // Kind says what stands at a path.
 type Kind int
 

@@ -209,7 +209,7 @@ func (w *worktree) plainEntries(entries []gitrepo.Entry) []gitrepo.Entry {
 		case e.IntentToAdd:
 			w.tree.Untracked = append(w.tree.Untracked, file)
 		case e.Mode == gitrepo.ModeSubmodule:
-			w.problem(file, ErrSubmodule, "")
+			w.problem(file, ErrSubmodule, submoduleHint)
 		case checkName(file) != nil:
 			w.problem(file, checkName(file), "")
 		default:

@@ -115,6 +115,17 @@ type ManifestJSON struct {
 	Resources     int      `json:"resources"`
 }
 
+// DigestJSON is the object that digest --json prints.
+type DigestJSON struct {
+	SchemaVersion int `json:"schemaVersion"`
+	*ManifestJSON
+}
+
+// NewDigestJSON describes what was hashed.
+func NewDigestJSON(m *oms.Manifest) DigestJSON {
+	return DigestJSON{SchemaVersion, NewManifestJSON(m)}
+}
+
 // CountsJSON counts the findings by state.
 type CountsJSON struct {
 	Read          int `json:"read"`

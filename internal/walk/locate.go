@@ -53,6 +53,7 @@ type Place struct {
 	// Signature its absolute path.
 	Detached bool
 
+	named    bool              // the user has named the signature
 	snapshot *gitrepo.Snapshot // of Commit, once it was read
 	remote   *remote           // where Commit is one of a repository on the Hub
 	several  error             // why no signature can be judged by itself: there are several, and none of the usual name
@@ -78,7 +79,7 @@ func Locate(ctx context.Context, name, signature string, noGit bool) (*Place, er
 	case err != nil:
 		return nil, ui.Trouble("", "opening the model: %w", err)
 	}
-	p := &Place{Path: abs, Name: name, Single: !info.IsDir(), Signature: signature}
+	p := &Place{Path: abs, Name: name, Single: !info.IsDir(), Signature: signature, named: signature != ""}
 	switch {
 	case signature != "":
 		if p.Signature, err = filepath.Abs(signature); err != nil {

@@ -81,6 +81,9 @@ func checkHeld(ctx context.Context, repo *gitrepo.Repository, word, under string
 			return nil
 		}
 	}
+	if _, err := repo.ResolveCommit(ctx, word); err == nil {
+		return ui.Usage("git model-sign log [<path>] [<revision range>]", "%s is a revision, and the path comes first", ui.Quote(word))
+	}
 	return ui.Usage("for a path that only earlier commits hold write -- before it",
 		"%s is no revision, and neither the worktree nor HEAD holds a path of that name", ui.Quote(word))
 }

@@ -107,6 +107,7 @@ func together(ctx context.Context, p *Place, o VerifyOptions, judge func(q *quor
 		return v, nil
 	}
 	q.verify(ctx)
+	v.Signature = q.members[0].verdict.Signature
 	q.conclude(ctx, v, o.Policy)
 	return v, q.members
 }
@@ -152,7 +153,7 @@ func (q *quorum) collect(ctx context.Context, p *Place) error {
 	q.members = []*member{{place: p}}
 	for _, name := range siblings {
 		beside := *p
-		beside.Detached = false
+		beside.Detached, beside.named = false, false
 		if beside.Signature = filepath.Join(p.Path, name); p.Commit != "" {
 			beside.Signature = path.Join(p.Path, name)
 		}
@@ -175,8 +176,8 @@ func (q *quorum) verify(ctx context.Context) {
 		m.verdict.Err = err
 		findReplay(ctx, m.verdict, m.place, q.options)
 	}
-	// The usual name is not missed where others are there.
-	if first := q.members[0]; len(q.members) > 1 && !first.place.Detached && ui.Code(first.verdict.Err) == ui.ExitUnsigned {
+	// The usual name is not missed where others are there; one that was asked for is.
+	if first := q.members[0]; len(q.members) > 1 && !first.place.Detached && !first.place.named && ui.Code(first.verdict.Err) == ui.ExitUnsigned {
 		q.members = q.members[1:]
 	}
 }

@@ -51,7 +51,7 @@ func Digest(ctx context.Context, p *Place, s oms.Serialization, h digest.Hasher,
 		return nil, err
 	}
 	defer t.Close()
-	if err := refused(t.Problems); err != nil {
+	if err := refused(append(t.Problems, t.Empty()...)); err != nil {
 		return nil, err
 	}
 	terminal.Untracked(t.Untracked)
