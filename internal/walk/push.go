@@ -31,8 +31,9 @@ type PushOptions struct {
 	URL    string
 	// Received says that the push arrived here.
 	Received bool
-	// Refs are patterns of refs of which one has to match a ref for it to be
-	// checked; a star stands for any text. None means every ref.
+	// Refs are patterns of refs of which one has to match a ref for it to be checked
+	// where it arrives; a star stands for any text. None means every ref. Of what is
+	// pushed from here, branches and tags are checked.
 	Refs []string
 	// Hasher says how to hash; its algorithm is the signature's.
 	Hasher   digest.Hasher
@@ -78,11 +79,12 @@ func (c *pushCheck) counts(ctx context.Context, ref string) (bool, error) {
 	matches := func(ref string) bool {
 		return slices.ContainsFunc(o.Refs, func(pattern string) bool { return matchRef(pattern, ref) })
 	}
-	if len(o.Refs) == 0 || matches(ref) {
+	switch {
+	case !o.Received: // symbolic refs here say nothing about those over there
+		// By hand it is the name of a commit.
+		return ui.ShortRef(ref) != ref || !strings.HasPrefix(ref, "refs/"), nil
+	case len(o.Refs) == 0 || matches(ref):
 		return true, nil
-	}
-	if !o.Received {
-		return false, nil // symbolic refs here say nothing about those over there
 	}
 	target, err := c.repo.SymbolicTarget(ctx, ref)
 	if err != nil {
