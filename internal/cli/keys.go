@@ -21,9 +21,18 @@ func knownKeys() []string {
 }
 
 // CheckConfig says what is wrong with the keys of git config modelsign.*, whether
-// or not they hold for the repository.
+// or not they hold for the repository, and with the refs that are to be checked where
+// a push arrives.
 func CheckConfig(ctx context.Context, repo *gitrepo.Repository) error {
-	_, err := readSection(ctx, repo, repo != nil)
+	section, err := readSection(ctx, repo, repo != nil)
+	if err != nil {
+		return err
+	}
+	config, err := newConfig(ctx, section, "")
+	if err != nil {
+		return err
+	}
+	_, err = receiveRefs(config)
 	return err
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
@@ -42,7 +43,9 @@ func PushOptions(ctx context.Context, repo *gitrepo.Repository, received bool, a
 		return o, err
 	}
 	if received {
-		o.Refs = receiveRefs(config)
+		if o.Refs, err = receiveRefs(config); err != nil {
+			return o, err
+		}
 	}
 	if o.Policy, err = config.Policy(); err != nil {
 		return o, err
@@ -70,10 +73,11 @@ func RequiresOfNobody(ctx context.Context, repo *gitrepo.Repository) (requires, 
 // receiveRefs are the patterns of the refs that are checked when they are
 // received: branches, unless modelsign.receiveRefs says otherwise. As elsewhere
 // in git's configuration an empty value takes back those before it.
-func receiveRefs(config *Config) []string {
+// A value that no ref's full name could match is refused: nothing would be checked.
+func receiveRefs(config *Config) ([]string, error) {
 	values := config.Get("receiverefs")
 	if len(values) == 0 {
-		return []string{"refs/heads/*"}
+		return []string{"refs/heads/*"}, nil
 	}
 	refs := []string{}
 	for _, v := range values {
@@ -81,12 +85,16 @@ func receiveRefs(config *Config) []string {
 			refs = refs[:0]
 			continue
 		}
+		if !strings.HasPrefix(v, "refs/") && !strings.HasPrefix(v, "*") {
+			return nil, ui.Usage("a branch is refs/heads/"+v+", a tag refs/tags/"+v+"; a star stands for any text",
+				"git config modelsign.receiveRefs %s: expected the full name of a ref", ui.Quote(v))
+		}
 		refs = append(refs, v)
 	}
 	if len(refs) == 0 {
-		return []string{""} // no ref has this name
+		return []string{""}, nil // no ref has this name
 	}
-	return refs
+	return refs, nil
 }
 
 // VerifyOptions are those of a command that verifies by the policy in git config
