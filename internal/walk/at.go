@@ -209,7 +209,7 @@ func (p *Place) siblingsAt(ctx context.Context) ([]string, error) {
 	var names, oids []string
 	for _, e := range p.snapshot.Under(p.Path) {
 		name, inside := strings.CutPrefix(e.Path, prefix)
-		isFile := e.Mode == gitrepo.ModeFile || e.Mode == gitrepo.ModeExecutable
+		isFile := e.Stage == 0 && (e.Mode == gitrepo.ModeFile || e.Mode == gitrepo.ModeExecutable)
 		if inside && !strings.Contains(name, "/") && e.Path != p.Signature && signs(e.Path, held) && isFile {
 			names, oids = append(names, name), append(oids, e.OID)
 		}
