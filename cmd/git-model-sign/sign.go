@@ -43,6 +43,9 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 		if err != nil {
 			return err
 		}
+		if p.Repo == nil && (*amend || len(message) > 0) {
+			return ui.Usage("without them the signature is written", "--amend and --message are for commits, and %s is taken for a plain folder", ui.Quote(p.Name))
+		}
 		if flags.Changed("co-sign") {
 			if place.Signature != "" {
 				return ui.Usage("", "--co-sign does not go with --signature")
