@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
@@ -163,6 +164,12 @@ func SnapshotOf(cache, path string) (*Snapshot, error) {
 		return nil, fmt.Errorf("%q: %w", path, err)
 	}
 	return s, nil
+}
+
+// OfPullRequest says whether only pull requests lead to the snapshot.
+func (s *Snapshot) OfPullRequest() bool {
+	refs := new(Inventory).refs(cached{repo: s.Repo, folder: filepath.Dir(filepath.Dir(s.Path)), store: s.Store})[s.Commit]
+	return len(refs) > 0 && !slices.ContainsFunc(refs, func(ref string) bool { return !IsPullRequest(ref) })
 }
 
 // sharedName is what a file is called that the repositories of a cache share.

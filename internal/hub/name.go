@@ -94,6 +94,12 @@ func IsRepoID(s string) bool {
 // IsCommit says whether s is the full name of a commit.
 func IsCommit(s string) bool { return commit.MatchString(s) }
 
+// IsPullRequest says whether a revision is that of a pull request. Anybody can open one
+// on the Hub, with any files, so that what it holds is not the repository's.
+func IsPullRequest(revision string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(revision, "refs/"), "pr/")
+}
+
 // maxRevision is the longest name of a branch or tag that is taken, in bytes.
 const maxRevision = 250
 

@@ -101,6 +101,17 @@ func TestIsRevision(t *testing.T) {
 	}
 }
 
+func TestIsPullRequest(t *testing.T) {
+	for revision, want := range map[string]bool{
+		"refs/pr/1": true, "refs/pr/12": true, "pr/1": true, // as git looks for names
+		"main": false, "pr": false, "fix/pr/1": false, "refs/heads/pr": false, "refs/convert/parquet": false, strings.Repeat("a", 40): false,
+	} {
+		if got := hub.IsPullRequest(revision); got != want {
+			t.Errorf("%q: %t, want %t", revision, got, want)
+		}
+	}
+}
+
 func TestRepoURL(t *testing.T) {
 	for want, r := range map[string]hub.Repo{
 		"https://huggingface.co/org/name":          model("org/name"),

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/hub"
 	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/sigstore"
@@ -234,6 +235,10 @@ func (b *believer) nobody(err error, selfAsserted bool) error {
 // instance has identified him.
 func (b *believer) firstUse(ctx context.Context, v *ui.Verdict) error {
 	unknown := ui.UnknownSigner(v.Signer, v.URL)
+	if b.place.proposed() {
+		return ui.Failed("verify the repository itself first, without --revision; --identity and --identity-provider name a signer for this time",
+			"%s, and anybody can open a pull request", unknown)
+	}
 	switch b.options.Policy.FirstUse {
 	case policy.AcceptNew:
 		return nil
@@ -251,6 +256,17 @@ func (b *believer) firstUse(ctx context.Context, v *ui.Verdict) error {
 		}
 	}
 	return ui.Failed(b.place.believeHowTo(b.judge.URL(), b.path, v.Signer), "%s", unknown)
+}
+
+// proposed says whether the model is what a pull request on the Hub holds.
+func (p *Place) proposed() bool {
+	switch {
+	case p.remote != nil:
+		return hub.IsPullRequest(p.remote.revision.Name)
+	case p.Cached != nil:
+		return p.Cached.OfPullRequest()
+	}
+	return false
 }
 
 // changed is the failure of a signature that the pinned signer has not made.
