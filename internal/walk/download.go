@@ -43,7 +43,7 @@ func Download(ctx context.Context, p *Place, to Destination, o VerifyOptions) *u
 	i := slices.IndexFunc(members, func(m *member) bool { return m.verdict.Signer == all.Signer })
 	o.Policy.Threshold = 0
 	v.Err = downloadInto(ctx, v, members[i].place, believed(members), to, o)
-	v.Quorum = all.Quorum
+	v.Signature, v.Quorum = all.Signature, all.Quorum
 	return v
 }
 
