@@ -63,14 +63,19 @@ func CanConfirm() bool {
 }
 
 // ConfirmSigner asks on the terminal, whatever the standard streams are, whether
-// a signer is to be believed from now on. Everything but "y" and "yes" is no.
-func ConfirmSigner(ctx context.Context, s *verify.Signer, signature, url string) (bool, error) {
+// the signer of a signature is to be believed from now on, or this time only where he is
+// not to be pinned. Everything but "y" and "yes" is no.
+func ConfirmSigner(ctx context.Context, v *Verdict) (bool, error) {
 	tty, err := openTerminal()
 	if err != nil {
 		return false, err
 	}
 	defer tty.Close()
-	fmt.Fprintf(tty.out, "%s is %s.\nBelieve this signer for it from now on? [y/N]: ", escape(Quote(signature)), escape(UnknownSigner(s, url)))
+	when := "from now on"
+	if v.Unpinnable != "" {
+		when = "this time"
+	}
+	fmt.Fprintf(tty.out, "%s is %s.\nBelieve this signer for it %s? [y/N]: ", escape(Quote(v.Signature)), escape(UnknownSigner(v.Signer, v.URL)), when)
 	type reply struct {
 		text string
 		err  error
@@ -107,6 +112,8 @@ func (t *Terminal) pinned(v *Verdict) {
 	switch {
 	case v.Pinned:
 		t.Note("pinned %s as the signer of %s from %s", identity(v.Signer), Quote(v.Signature), v.URL)
+	case v.Unpinnable != "" && v.TrustedBy == ByFirstUse:
+		t.Note("nobody was pinned as the signer of %s from %s: %s", Quote(v.Signature), v.URL, oneLine(v.Unpinnable))
 	case v.NotPinned != nil:
 		t.Warn("the signer could not be pinned, and will be as new the next time: %s", oneLine(v.NotPinned.Error()))
 	}

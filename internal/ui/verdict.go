@@ -42,6 +42,8 @@ type Verdict struct {
 	// Pinned says that the signer was pinned now, and NotPinned why he could not be.
 	Pinned    bool
 	NotPinned error
+	// Unpinnable says why nobody is pinned although the signer is believed; "" if he may be.
+	Unpinnable string
 	// Beside are the verdicts on the signatures beside this one whose signers were
 	// pinned with its own, or could not be.
 	Beside []*Verdict

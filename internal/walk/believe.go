@@ -175,7 +175,7 @@ func (b *believer) byPins(ctx context.Context, v *ui.Verdict, raw []byte) (err e
 		return changed(v, b.place, stranger)
 	}
 	v.TrustedBy = ui.ByFirstUse
-	return b.firstUse(ctx, v)
+	return b.firstUse(ctx, v, raw)
 }
 
 // replaced is a signature for the same folder that is pinned and gone: another
@@ -233,11 +233,15 @@ func (b *believer) nobody(err error, selfAsserted bool) error {
 
 // firstUse decides about a signer of whom nothing is known but that the Sigstore
 // instance has identified him.
-func (b *believer) firstUse(ctx context.Context, v *ui.Verdict) error {
+func (b *believer) firstUse(ctx context.Context, v *ui.Verdict, raw []byte) error {
 	unknown := ui.UnknownSigner(v.Signer, v.URL)
 	if b.place.proposed() {
 		return ui.Failed("verify the repository itself first, without --revision; --identity and --identity-provider name a signer for this time",
 			"%s, and anybody can open a pull request", unknown)
+	}
+	var err error
+	if v.Unpinnable, err = b.unpinnable(ctx, raw); err != nil {
+		return err
 	}
 	switch b.options.Policy.FirstUse {
 	case policy.AcceptNew:
@@ -247,7 +251,7 @@ func (b *believer) firstUse(ctx context.Context, v *ui.Verdict) error {
 			return ui.Usage(b.place.believeHowTo(b.judge.URL(), b.path, v.Signer), "%w",
 				&unchecked{error: errors.New(unknown + ", and there is no terminal to ask on")})
 		}
-		accepted, err := ui.ConfirmSigner(ctx, v.Signer, v.Signature, v.URL)
+		accepted, err := ui.ConfirmSigner(ctx, v)
 		if err != nil {
 			return ui.Trouble("", "asking about the signer: %w", err)
 		}

@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -16,7 +17,7 @@ import (
 // signatures beside his. One that cannot be written down is believed all the same, as by
 // ssh, and it is said.
 func (b *believer) learn(ctx context.Context, v *ui.Verdict) error {
-	if v.TrustedBy != ui.ByFirstUse || v.ExitCode() != ui.ExitOK || v.Unchecked() {
+	if v.TrustedBy != ui.ByFirstUse || v.Unpinnable != "" || v.ExitCode() != ui.ExitOK || v.Unchecked() {
 		return nil
 	}
 	known := append([]pins.Pin{}, b.judge.Pins()...)
@@ -28,6 +29,35 @@ func (b *believer) learn(ctx context.Context, v *ui.Verdict) error {
 		v.Beside = b.learnBeside(ctx, v, known)
 	}
 	return nil
+}
+
+// unpinnable says why nobody may be pinned for a signature although the signer is
+// believed, "" if he may: a pin says of a path in the repository who signs there, where a
+// hook would miss a signature that lies there by chance.
+func (b *believer) unpinnable(ctx context.Context, raw []byte) (why string, err error) {
+	p := b.place
+	if p.Repo == nil || b.options.Known != nil { // the latter are among those that git tracks
+		return "", nil
+	}
+	places, err := p.signatures(ctx)
+	if err != nil {
+		return "", err
+	}
+	held := slices.ContainsFunc(places, func(tracked *Place) bool { name, _ := tracked.inRepository(); return name == b.path })
+	if held && p.Detached {
+		there, err := p.readAt(ctx, b.path)
+		if err != nil {
+			return "", ui.Trouble(fetchHint(err), "reading the signature: %w", err)
+		}
+		held = bytes.Equal(there, raw)
+	}
+	switch {
+	case !held && p.Commit == "":
+		return "it is none of the model signatures that git tracks", nil
+	case !held:
+		return "it is none of the model signatures of " + describeCommit(p.Commit), nil
+	}
+	return "", nil
 }
 
 // learnBeside pins the signers of the other signatures in the folder of one whose signer
@@ -66,10 +96,18 @@ func (b *believer) learnBeside(ctx context.Context, v *ui.Verdict, known []pins.
 	return pinned
 }
 
-// beside are the other signatures in the folder of the one that is judged, those that a
-// repository has as git tracks them.
-func (b *believer) beside(ctx context.Context) (places []*Place, err error) {
-	p := b.place
+// beside are the other signatures in the folder of the one that is judged.
+func (b *believer) beside(ctx context.Context) ([]*Place, error) {
+	places, err := b.place.signatures(ctx)
+	return slices.DeleteFunc(places, func(other *Place) bool {
+		name, inside := other.inRepository()
+		return !inside || name == b.path || path.Dir(name) != path.Dir(b.path)
+	}), err
+}
+
+// signatures are those that git tracks where the place is, in the worktree or the commit,
+// or outside of a repository it and those beside it.
+func (p *Place) signatures(ctx context.Context) (places []*Place, err error) {
 	switch {
 	case p.Repo == nil:
 		var q quorum
@@ -77,13 +115,9 @@ func (b *believer) beside(ctx context.Context) (places []*Place, err error) {
 		for _, m := range q.members {
 			places = append(places, m.place)
 		}
+		return places, err
 	case p.Commit != "":
-		places, err = signaturesIn(ctx, &Place{Repo: p.Repo, Commit: p.Commit, snapshot: p.snapshot})
-	default:
-		places, err = Signatures(ctx, p.Repo)
+		return signaturesIn(ctx, &Place{Repo: p.Repo, Commit: p.Commit, snapshot: p.snapshot})
 	}
-	return slices.DeleteFunc(places, func(other *Place) bool {
-		name, inside := other.inRepository()
-		return !inside || name == b.path || path.Dir(name) != path.Dir(b.path)
-	}), err
+	return Signatures(ctx, p.Repo)
 }
