@@ -56,6 +56,15 @@ func (b *believer) unpinnable(ctx context.Context, raw []byte) (why string, err 
 		return "it is none of the model signatures that git tracks", nil
 	case !held:
 		return "it is none of the model signatures of " + describeCommit(p.Commit), nil
+	case p.Commit == "" || p.Commit == Staged:
+		return "", nil
+	}
+	published, err := p.Repo.Published(ctx, p.Commit, b.options.URL)
+	switch {
+	case err != nil:
+		return "", ui.Trouble("", "finding out where %s has come from: %w", describeCommit(p.Commit), err)
+	case !published:
+		return describeCommit(p.Commit) + " is in no branch that was fetched from there", nil
 	}
 	return "", nil
 }
