@@ -105,21 +105,30 @@ func unreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
-// overlooksCase says whether a host, by a URL in the form of [NormalURL], takes
-// paths that differ by case only for the same: the Hugging Face Hub does.
-func overlooksCase(normal string) bool {
+// theHub is the scheme and host by which the Hugging Face Hub is known, whatever the
+// address that it is reached at.
+const theHub = "https://huggingface.co"
+
+// onTheHub says whether a URL in the form of [NormalURL] is one of the Hugging Face
+// Hub's: it answers at two hosts, by HTTP and by SSH, all for the same repositories.
+func onTheHub(normal string) bool {
 	_, rest, _ := strings.Cut(normal, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	host = host[strings.LastIndexByte(host, '@')+1:]
 	return host == "huggingface.co" || host == "hf.co"
 }
 
-// lowerPath is a URL in the form of [NormalURL], which is ASCII, with its path in
-// lower case. A user's name stays as it is.
-func lowerPath(normal string) string {
-	scheme, rest, _ := strings.Cut(normal, "://")
+// hubURL is the one form of all that the Hub takes for the same as a URL in the form
+// of [NormalURL], which is ASCII: there paths that differ by case only are one. The
+// host stays where it is no name but has a star.
+func hubURL(normal string) string {
+	_, rest, _ := strings.Cut(normal, "://")
 	host, path, _ := strings.Cut(rest, "/")
-	return scheme + "://" + host + "/" + strings.ToLower(path)
+	at := theHub
+	if !onTheHub(normal) {
+		at = "https://" + host[strings.LastIndexByte(host, '@')+1:]
+	}
+	return at + "/" + strings.ToLower(path)
 }
 
 // ParseRemote reads an address as people give it to git clone: a URL, an address

@@ -83,8 +83,8 @@ func FuzzNormalURL(f *testing.F) {
 		if again, err := NormalURL(normal); err != nil || again != normal {
 			t.Errorf("%q: normal form %q has the normal form %q, %v", s, normal, again, err)
 		}
-		if lower := lowerPath(normal); overlooksCase(normal) && (lowerPath(lower) != lower || ComparedURL(normal) != ComparedURL(lower)) {
-			t.Errorf("%q is compared as %q, and in lower case, %q, as %q", normal, ComparedURL(normal), lower, ComparedURL(lower))
+		if hub := hubURL(normal); onTheHub(normal) && (hubURL(hub) != hub || ComparedURL(normal) != ComparedURL(hub)) {
+			t.Errorf("%q is compared as %q, and in the form of the Hub, %q, as %q", normal, ComparedURL(normal), hub, ComparedURL(hub))
 		}
 	})
 }

@@ -118,14 +118,14 @@ func (s *Section) ByURL() bool {
 }
 
 // normalized are the variables with their places in the form that is compared with
-// a URL. A place that has none is left to git. Where the URL's host overlooks case,
-// so does every place: the stars of one may stand for that host.
+// a URL. A place that has none is left to git. For a URL on the Hub a place with
+// stars is one there too: they may stand for its host.
 func (s *Section) normalized(url string) []variable {
 	normal, err := NormalURL(url)
-	lower := err == nil && overlooksCase(normal)
+	hub := err == nil && onTheHub(normal)
 	vars := slices.Clone(s.vars)
 	for i, v := range vars {
-		if place, err := normalPlace(v.place, lower); err == nil {
+		if place, err := normalPlace(v.place, hub); err == nil {
 			vars[i].place = place
 		}
 	}
@@ -142,9 +142,9 @@ func CheckPlace(place string) error {
 const anyLabel = "any-0-label"
 
 // normalPlace is [ComparedURL] for the URL of a key, whose host may have labels
-// that are a star, its path in lower case on request. A user is dropped where
+// that are a star; hub says that these stand for the Hub's. A user is dropped where
 // addresses are compared without one.
-func normalPlace(place string, lower bool) (string, error) {
+func normalPlace(place string, hub bool) (string, error) {
 	if place == "" {
 		return "", nil
 	}
@@ -158,23 +158,23 @@ func normalPlace(place string, lower bool) (string, error) {
 		u.User = nil
 	}
 	normal, err := NormalURL(u.String())
-	if err == nil && lower {
-		normal = lowerPath(normal)
+	if err == nil && (onTheHub(normal) || hub && strings.Contains(normal, anyLabel)) {
+		normal = hubURL(normal)
 	}
 	return strings.ReplaceAll(withoutGit(normal), anyLabel, "*"), err
 }
 
 // ComparedURL is what two addresses of one repository have in common: its
 // [NormalURL] without the .git at the end that hosting services do with or without,
-// and in lower case where the host overlooks it. It is for comparing; people are
+// and on the Hugging Face Hub the one form of all its hosts, schemes and cases. It is for comparing; people are
 // shown what they wrote. What has no normal form stays as it is.
 func ComparedURL(address string) string {
 	normal, err := NormalURL(address)
 	if err != nil {
 		return address
 	}
-	if overlooksCase(normal) {
-		normal = lowerPath(normal)
+	if onTheHub(normal) {
+		normal = hubURL(normal)
 	}
 	return withoutGit(normal)
 }

@@ -31,8 +31,10 @@ func TestSectionMatchesSpellings(t *testing.T) {
 	identity = data
 [modelsign "ssh://git@HF.co/Acme"]
 	identity = ssh hub
-[modelsign "https://*.co/Acme/Star"]
+[modelsign "https://*.co/Stars/One"]
 	identity = any host
+[modelsign "ssh://git@*.co/Stars/Other"]
+	identity = any host by ssh
 [modelsign "https://huggingface.co:8443/Acme"]
 	identity = a mirror
 [modelsign "https://two.example/x"]
@@ -66,19 +68,23 @@ func TestSectionMatchesSpellings(t *testing.T) {
 		"ssh://git@host.example:2222/org/model":        {"port"},
 		"https://a.star.example/org/model":             {"star"},
 		"https://star.example/org/model":               nil,
-		"https://huggingface.co/Acme/bert":             {"hub"},
-		"https://huggingface.co/acme/BERT.GIT/":        {"hub"},
-		"http::https://me@huggingface.co:443/%41CME/b": {"hub"},
+		"https://huggingface.co/Acme/bert":             {"hub", "ssh hub"},
+		"https://huggingface.co/acme/BERT.GIT/":        {"hub", "ssh hub"},
+		"http::https://me@huggingface.co:443/%41CME/b": {"hub", "ssh hub"},
+		"http://hf.co/acme/bert":                       {"hub", "ssh hub"},
 		"https://huggingface.co/acmé/bert":             nil,
 		"https://huggingface.co/acmes/bert":            nil,
 		"https://huggingface.co/Datasets/acme/data":    {"data"},
 		"https://huggingface.co/spaces/acme/data":      nil,
-		"git@hf.co:acme/bert":                          {"ssh hub"},
-		"ssh://git@hf.co:22/ACME/bert.git":             {"ssh hub"},
-		"ssh://GIT@hf.co/Acme/bert":                    nil,
-		"https://hf.co/Acme/star":                      {"any host"},
-		"https://elsewhere.co/Acme/Star":               {"any host"},
-		"https://elsewhere.co/Acme/star":               nil,
+		"git@hf.co:acme/bert":                          {"hub", "ssh hub"},
+		"git@hf.co:stars/other":                        {"any host by ssh"},
+		"git@elsewhere.co:Stars/Other":                 {"any host by ssh"},
+		"https://elsewhere.co/Stars/Other":             nil,
+		"git@hf.co:datasets/acme/data":                 {"data"},
+		"ssh://git@hf.co:22/ACME/bert.git":             {"hub", "ssh hub"},
+		"https://hf.co/Stars/one":                      {"any host"},
+		"https://elsewhere.co/Stars/One":               {"any host"},
+		"https://elsewhere.co/Stars/one":               nil,
 		"https://huggingface.co:8443/Acme/bert":        {"a mirror"},
 		"https://huggingface.co:8443/acme/bert":        nil,
 		"https://two.example/x":                        {"first", "second"},

@@ -42,7 +42,7 @@ func (c *Change) Error() string {
 		return fmt.Sprintf("new, and not by a signer that is pinned for %s, of which %s is in the same folder", c.Pinned.URL, plain.Name(c.Pinned.Signature))
 	}
 	if c.disputed {
-		return fmt.Sprintf("two signers are pinned for %s, in lines that differ by case only", c.Pinned.URL)
+		return fmt.Sprintf("two signers are pinned for %s, in lines that differ by spelling only", c.Pinned.URL)
 	}
 	return fmt.Sprintf("not by the signer that is pinned for %s", c.Pinned.URL)
 }
@@ -103,7 +103,7 @@ func (j *Judge) Missing(signature string) *Change {
 // Stranger is the error for a signature at a path that nobody is pinned for, in the
 // folder of one of the known pins or in one around it, by a signer who is none of
 // them; nil for any other. Who is pinned for a signature beside somebody else, in a
-// line that differs by case only, is no known signer.
+// line that differs by spelling only, is no known signer.
 func (j *Judge) Stranger(known []Pin, signature string, signer *verify.Signer) *Change {
 	now := New(j.url, signature, signer)
 	var near *Pin

@@ -136,7 +136,7 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// Of lines that differ by case only, where that means nothing, none wins over another.
+// Of lines that differ by spelling only, where that means nothing, none wins over another.
 func TestJudgeOfTwoCases(t *testing.T) {
 	known := filepath.Join(t.TempDir(), "known")
 	if err := os.WriteFile(known, []byte(twoCases), 0o644); err != nil {

@@ -138,7 +138,7 @@ func Parse(b []byte) (*File, error) {
 			return nil, fmt.Errorf("%w, line %d: %w", ErrFile, number, err)
 		}
 		if l.pin != nil {
-			// Lines that differ by case were written when it counted.
+			// Lines for the Hub that differ by spelling were written when it counted.
 			key := [3]string{gitrepo.ComparedURL(l.pin.URL), strings.TrimSuffix(l.pin.URL, ".git"), l.pin.Signature}
 			if first, twice := seen[key]; twice {
 				return nil, fmt.Errorf("%w, line %d: line %d is for the same signature", ErrFile, number, first)
