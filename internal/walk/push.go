@@ -32,8 +32,7 @@ type PushOptions struct {
 	// Received says that the push arrived here.
 	Received bool
 	// Refs are patterns of refs of which one has to match a ref for it to be checked
-	// where it arrives; a star stands for any text. None means every ref. Of what is
-	// pushed from here, branches and tags are checked.
+	// where it arrives; a star stands for any text. None means every ref.
 	Refs []string
 	// Hasher says how to hash; its algorithm is the signature's.
 	Hasher   digest.Hasher
@@ -79,11 +78,7 @@ func (c *pushCheck) counts(ctx context.Context, ref string) (bool, error) {
 	matches := func(ref string) bool {
 		return slices.ContainsFunc(o.Refs, func(pattern string) bool { return matchRef(pattern, ref) })
 	}
-	switch {
-	case !o.Received: // symbolic refs here say nothing about those over there
-		// By hand it is the name of a commit.
-		return ui.ShortRef(ref) != ref || !strings.HasPrefix(ref, "refs/"), nil
-	case len(o.Refs) == 0 || matches(ref):
+	if !o.Received || len(o.Refs) == 0 || matches(ref) { // symbolic refs here say nothing about those over there
 		return true, nil
 	}
 	target, err := c.repo.SymbolicTarget(ctx, ref)
@@ -150,6 +145,11 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 		return 0, ui.Trouble("", "looking at %s: %w", ui.Quote(tip.Ref), err)
 	}
 	now := &Place{Repo: c.repo, Commit: commit} // whose snapshot is taken once
+	if !c.options.Received && !ofModels(tip.Ref) {
+		if places, err := signaturesIn(ctx, now); err != nil || len(places) == 0 {
+			return ui.ExitOK, err
+		}
+	}
 	code, known := c.judged[commit]
 	if !known {
 		if code, err = c.judge(ctx, ui.ShortRef(tip.Ref), now); err != nil {
@@ -172,6 +172,13 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 		c.options.Terminal.DroppedSignatures(ui.ShortRef(tip.Ref), names)
 	}
 	return code, nil
+}
+
+// ofModels says whether a ref that is pushed is one of those that hold a model where
+// signatures are required: a branch or tag, or by hand the name of a commit. Of any
+// other, such as notes, only the signatures are looked at that it has.
+func ofModels(ref string) bool {
+	return ui.ShortRef(ref) != ref || !strings.HasPrefix(ref, "refs/")
 }
 
 // judge looks at all signatures of a commit.
