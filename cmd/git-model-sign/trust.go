@@ -164,7 +164,7 @@ func here(ctx context.Context) (*gitrepo.Repository, *cli.Config, error) {
 		return nil, nil, err
 	}
 	if repo.Top == "" {
-		return nil, nil, ui.Usage("", "the current folder is in no worktree of a repository")
+		return nil, nil, ui.Usage("git model-sign trust add pins a signer by hand; git model-sign verify --rev looks at what a commit holds", "the current folder is in no worktree of a repository")
 	}
 	config, err := cli.LoadConfig(ctx, repo)
 	return repo, config, err

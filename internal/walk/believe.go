@@ -280,15 +280,15 @@ func changed(v *ui.Verdict, p *Place, c *pins.Change) error {
 		return ui.Failed(p.believeHowTo(c.Pinned.URL, c.Beside, c.Signer), "%w", c)
 	}
 	if c.Signer != nil {
-		return ui.Failed(p.acceptHowTo(c.Pinned.URL, c.Pinned.Signature), "%w", c)
+		return ui.Failed(p.acceptHowTo(c.Pinned.URL, c.Pinned.Signature, c.Signer), "%w", c)
 	}
 	return ui.Failed(ui.RemoveHowTo(c.Pinned.URL, c.Pinned.Signature), "%w", c)
 }
 
 // believeHowTo tells how to believe the signer of a signature that nobody is pinned for.
 func (p *Place) believeHowTo(url, signature string, s *verify.Signer) string {
-	if p.Repo != nil {
-		return p.acceptHowTo(url, signature)
+	if p.Repo != nil && p.Repo.Top != "" && p.Commit == "" {
+		return ui.AcceptHowTo(p.Repo.Top, signature)
 	}
 	if signature == SignatureName {
 		signature = "" // as is understood
@@ -296,13 +296,12 @@ func (p *Place) believeHowTo(url, signature string, s *verify.Signer) string {
 	return ui.AddHowTo(url, signature, s)
 }
 
-// acceptHowTo tells how to believe the signer that there is now in place of the pinned one.
-func (p *Place) acceptHowTo(url, signature string) string {
-	switch {
-	case p.Repo == nil:
-		return ui.RemoveHowTo(url, signature)
-	case p.Repo.Top == "":
-		return ui.AcceptHowTo(p.Repo.GitDir, signature)
+// acceptHowTo tells how to believe the signer that there is now in place of the pinned
+// one. What lies in no worktree cannot be accepted there, and a worktree may have another.
+func (p *Place) acceptHowTo(url, signature string, s *verify.Signer) string {
+	howTo := p.believeHowTo(url, signature, s)
+	if p.Repo != nil && p.Repo.Top != "" && p.Commit == "" {
+		return howTo
 	}
-	return ui.AcceptHowTo(p.Repo.Top, signature)
+	return ui.RemoveHowTo(url, signature) + "\n" + howTo
 }
