@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
@@ -92,7 +93,7 @@ func (o WorktreeOptions) requireAll(entries []gitrepo.Entry, covers []cover) (co
 // verifyAll verifies the signatures and tells their verdicts.
 func (o WorktreeOptions) verifyAll(ctx context.Context, s *survey) (all outcome, err error) {
 	selfAsserted := 0
-	for _, p := range heads(s.places, o.Policy) {
+	for _, p := range heads(o.present(s.places, &all), o.Policy) {
 		v, members := verifyHead(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Known: s.known, Terminal: o.Terminal})
 		if ctx.Err() != nil {
 			return all, ctx.Err()
@@ -116,6 +117,26 @@ func (o WorktreeOptions) verifyAll(ctx context.Context, s *survey) (all outcome,
 		o.Terminal.NobodyTrusted(selfAsserted, o.URL)
 	}
 	return all, nil
+}
+
+// present leaves those out of the signatures that are not in the worktree although git
+// tracks them, and tells that they fail. Where nobody is named who is to have made them
+// they are left to be judged as the others.
+func (o WorktreeOptions) present(places []*Place, all *outcome) []*Place {
+	if o.Policy.Trust.Empty() {
+		return places
+	}
+	return slices.DeleteFunc(slices.Clone(places), func(p *Place) bool {
+		if _, err := os.Lstat(p.Signature); !notExist(err) {
+			return false
+		}
+		v := newVerdict(p)
+		v.Err = ui.Failed("git checkout -- "+ui.ShellQuote(v.Signature)+" brings it back", "git tracks it, and it is not in the worktree")
+		o.Terminal.Verdict(v)
+		all.checked, all.code = true, ui.ExitFailed
+		all.covers = append(all.covers, coverOf(p, v))
+		return true
+	})
 }
 
 // addWrong adds the files that the signatures of one model say are wrong, each once.
