@@ -23,15 +23,9 @@ type Known struct {
 // LoadKnown reads what holds for an address, as people give it to git clone, or
 // where it is empty for the repository that the current folder is in.
 func LoadKnown(ctx context.Context, address string) (*Known, error) {
-	p, err := walk.Locate(ctx, ".", "", false)
+	repo, err := walk.RepositoryHere(ctx)
 	if err != nil {
 		return nil, err
-	}
-	repo := p.Repo
-	if p.Repo != nil || p.Internal {
-		if repo, _, err = walk.FindInRepository(ctx, "."); err != nil { // a bare one too
-			return nil, err
-		}
 	}
 	var config *Config
 	if address == "" {

@@ -85,6 +85,12 @@ func SignaturesAt(ctx context.Context, repo *gitrepo.Repository, commit string) 
 // signaturesIn are the signatures in the snapshot of a place, which is taken first
 // if it was not yet.
 func signaturesIn(ctx context.Context, all *Place) ([]*Place, error) {
+	return signaturesWhere(ctx, all, func(string) bool { return true })
+}
+
+// signaturesWhere are those of [signaturesIn] whose folder is wanted; of others not
+// even what a partial clone would have to fetch is read.
+func signaturesWhere(ctx context.Context, all *Place, wanted func(folder string) bool) ([]*Place, error) {
 	if err := all.takeSnapshot(ctx); err != nil {
 		return nil, err
 	}
@@ -94,6 +100,9 @@ func signaturesIn(ctx context.Context, all *Place) ([]*Place, error) {
 			continue
 		}
 		folder := strings.TrimPrefix(path.Dir("/"+e.Path), "/")
+		if !wanted(folder) {
+			continue
+		}
 		model := strings.TrimSuffix(e.Path, ".sig")
 		at := &Place{Repo: all.Repo, Commit: all.Commit, Signature: e.Path, snapshot: all.snapshot}
 		_, beside := all.snapshot.Entry(model)

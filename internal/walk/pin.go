@@ -39,7 +39,7 @@ func (b *believer) unpinnable(ctx context.Context, raw []byte) (why string, err 
 	if p.Repo == nil || b.options.Known != nil { // the latter are among those that git tracks
 		return "", nil
 	}
-	places, err := p.signatures(ctx)
+	places, err := p.signatures(ctx, b.path)
 	if err != nil {
 		return "", err
 	}
@@ -107,16 +107,16 @@ func (b *believer) learnBeside(ctx context.Context, v *ui.Verdict, known []pins.
 
 // beside are the other signatures in the folder of the one that is judged.
 func (b *believer) beside(ctx context.Context) ([]*Place, error) {
-	places, err := b.place.signatures(ctx)
+	places, err := b.place.signatures(ctx, b.path)
 	return slices.DeleteFunc(places, func(other *Place) bool {
 		name, inside := other.inRepository()
 		return !inside || name == b.path || path.Dir(name) != path.Dir(b.path)
 	}), err
 }
 
-// signatures are those that git tracks where the place is, in the worktree or the commit,
-// or outside of a repository it and those beside it.
-func (p *Place) signatures(ctx context.Context) (places []*Place, err error) {
+// signatures are those that git tracks in the folder of one with a name: where the place
+// is in the worktree all others too, and outside of a repository it and those beside it.
+func (p *Place) signatures(ctx context.Context, name string) (places []*Place, err error) {
 	switch {
 	case p.Repo == nil:
 		var q quorum
@@ -126,7 +126,8 @@ func (p *Place) signatures(ctx context.Context) (places []*Place, err error) {
 		}
 		return places, err
 	case p.Commit != "":
-		return signaturesIn(ctx, &Place{Repo: p.Repo, Commit: p.Commit, snapshot: p.snapshot})
+		all := &Place{Repo: p.Repo, Commit: p.Commit, snapshot: p.snapshot}
+		return signaturesWhere(ctx, all, func(folder string) bool { return "/"+folder == path.Dir("/"+name) })
 	}
 	return Signatures(ctx, p.Repo)
 }

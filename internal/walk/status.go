@@ -93,6 +93,16 @@ func FindInRepository(ctx context.Context, name string) (repo *gitrepo.Repositor
 	return r.Repo, r.Path, err
 }
 
+// RepositoryHere opens the repository that the current folder is in, a bare one too, or
+// that the environment names; nil where there is none.
+func RepositoryHere(ctx context.Context) (*gitrepo.Repository, error) {
+	p, err := Locate(ctx, ".", "", false)
+	if err != nil || p.Repo == nil && !p.Internal {
+		return nil, err
+	}
+	return repositoryAt(ctx, p.Path)
+}
+
 // worktreeState is what git says of a worktree and its index. It is read while
 // other things are done: the index, which they need, before anything else.
 type worktreeState struct {

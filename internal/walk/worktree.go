@@ -121,16 +121,25 @@ func (o WorktreeOptions) verifyAll(ctx context.Context, s *survey) (all outcome,
 
 // present leaves those out of the signatures that are not in the worktree although git
 // tracks them, and tells that they fail. Where nobody is named who is to have made them
-// they are left to be judged as the others.
+// they are left to be judged as the others; and so they are where a number of signers
+// is asked for, and others are there to be counted.
 func (o WorktreeOptions) present(places []*Place, all *outcome) []*Place {
 	if o.Policy.Trust.Empty() {
 		return places
 	}
+	gone := func(p *Place) bool {
+		_, err := os.Lstat(p.Signature)
+		return notExist(err)
+	}
 	return slices.DeleteFunc(slices.Clone(places), func(p *Place) bool {
-		if _, err := os.Lstat(p.Signature); !notExist(err) {
+		if !gone(p) {
 			return false
 		}
 		v := newVerdict(p)
+		if o.Policy.Threshold > 0 && slices.ContainsFunc(places, func(other *Place) bool { return other.Path == p.Path && !gone(other) }) {
+			all.covers = append(all.covers, coverOf(p, v))
+			return true
+		}
 		v.Err = ui.Failed("git checkout -- "+ui.ShellQuote(v.Signature)+" brings it back", "git tracks it, and it is not in the worktree")
 		o.Terminal.Verdict(v)
 		all.checked, all.code = true, ui.ExitFailed
