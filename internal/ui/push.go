@@ -69,6 +69,15 @@ func (t *Terminal) DroppedSignatures(ref string, names []string) {
 	t.Warn("%s takes away %s, and what it signed stays", Quote(ref), QuoteAll(names))
 }
 
+// MissedSignatures is DroppedSignatures for those that must not go, with a hint that
+// may be "".
+func (t *Terminal) MissedSignatures(ref string, names []string, hint string) {
+	t.Result("%s takes away %s, and what it signed stays; signatures are required", Quote(ref), QuoteAll(names))
+	if hint != "" {
+		t.Hint(hint + "   says that nobody signs there any more")
+	}
+}
+
 // RefusedPush is the error that ends a push. The refs are those that are
 // refused; received says that it arrived here, and sign that signing anew helps.
 func RefusedPush(refs []string, received, sign bool) error {

@@ -161,15 +161,25 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var names []string
+	var names, missed []string
+	hint := ""
 	for _, d := range dropped {
-		names = append(names, d.name)
-		if d.missed && c.options.Policy.Require {
-			code = ui.Worse(ui.ExitFailed, code)
+		switch {
+		case !d.missed || !c.options.Policy.Require:
+			names = append(names, d.name)
+		case d.pinned && hint == "":
+			hint = ui.RemoveHowTo(c.options.URL, d.name)
+			fallthrough
+		default:
+			missed = append(missed, d.name)
 		}
 	}
 	if len(names) > 0 {
 		c.options.Terminal.DroppedSignatures(ui.ShortRef(tip.Ref), names)
+	}
+	if len(missed) > 0 {
+		c.options.Terminal.MissedSignatures(ui.ShortRef(tip.Ref), missed, hint)
+		code = ui.Worse(ui.ExitFailed, code)
 	}
 	return code, nil
 }
@@ -277,6 +287,8 @@ type drop struct {
 	// missed says that a clone misses it: it is the one that verifying looks for, or
 	// nothing else has signed the same files.
 	missed bool
+	// pinned says that a signer is pinned for it.
+	pinned bool
 }
 
 // dropped are the signatures that the replaced tip had and its commit now has not,
@@ -316,7 +328,8 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]drop, e
 		others := slices.ContainsFunc(places, func(other *Place) bool { return !p.Single && !other.Single && other.Path == p.Path })
 		if gone && stays && !(others && c.options.Policy.Threshold > 0) {
 			usual := path.Base(p.Signature) == SignatureName
-			drops = append(drops, drop{p.Signature, !others || usual || pinned(p, VerifyOptions{Policy: c.options.Policy, URL: c.options.URL})})
+			known := pinned(p, VerifyOptions{Policy: c.options.Policy, URL: c.options.URL})
+			drops = append(drops, drop{p.Signature, !others || usual || known, known})
 		}
 	}
 	return drops, nil
