@@ -228,7 +228,7 @@ func (f *File) Of(url string) []Pin {
 }
 
 // Get finds the pins of a signature. There is one, or none, unless lines differ by
-// the case of a URL where that means nothing: then each of them has to be met.
+// the spelling of a URL only: then each of them has to be met.
 func (f *File) Get(url, signature string) []Pin {
 	return slices.DeleteFunc(f.Of(url), func(p Pin) bool { return p.Signature != signature })
 }

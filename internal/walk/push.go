@@ -164,14 +164,13 @@ func (c *pushCheck) check(ctx context.Context, tip Tip) (code int, err error) {
 	var names, missed []string
 	hint := ""
 	for _, d := range dropped {
-		switch {
-		case !d.missed || !c.options.Policy.Require:
+		if !d.missed || !c.options.Policy.Require {
 			names = append(names, d.name)
-		case d.pinned && hint == "":
+			continue
+		}
+		missed = append(missed, d.name)
+		if d.pinned && hint == "" {
 			hint = ui.RemoveHowTo(c.options.URL, d.name)
-			fallthrough
-		default:
-			missed = append(missed, d.name)
 		}
 	}
 	if len(names) > 0 {
