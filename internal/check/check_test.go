@@ -81,6 +81,10 @@ func TestCompare(t *testing.T) {
 	ambiguous.Problems = []tree.Problem{{Path: "c", Err: tree.ErrAmbiguous}}
 	closed := folder(a)
 	closed.Problems = []tree.Problem{{Path: "sub", Err: tree.ErrUnreadable}}
+	hidden := folder(a, pointerTo("sub/b", "beta")) // a pointer with extensions
+	hidden.Problems = []tree.Problem{{Path: "sub/b", Err: tree.ErrBadLFS}}
+	hollow := pointerTo("c", "x")
+	hollow.Size = 0
 	sparse := folder(a)
 	sparse.Sparse = []string{"sub/b"}
 
@@ -101,12 +105,14 @@ func TestCompare(t *testing.T) {
 		{"promised", byFiles, folder(a, pointerTo("sub/b", "beta")), check.Options{}, "a read, sub/b promised", 0},
 		{"promised, must be read", byFiles, folder(a, pointerTo("sub/b", "beta")), check.Options{RequireRead: true}, "a read, sub/b not-downloaded", 1},
 		{"pointer to other content", byFiles, folder(a, pointerTo("sub/b", "other")), check.Options{}, "a read, sub/b changed", 1},
+		{"pointer that is a problem", byFiles, hidden, check.Options{}, "a read, sub/b refused", 1},
 		{"pointer against blake3", byBlake3, folder(a, pointerTo("sub/b", "beta")), check.Options{}, "a read, sub/b not-downloaded", 1},
 		{"pointer against shards", byShards, folder(a, pointerTo("sub/b", "beta")), check.Options{}, "a read, a read, sub/b not-downloaded", 1},
 		{"shards", byShards, folder(a, b), check.Options{}, "a read, a read, sub/b read", 0},
 		{"shard changed", byShards, folder(file("a", "alphA"), b), check.Options{}, "a read, a changed, sub/b read", 1},
 		{"longer than its shards", byShards, folder(file("a", "alpha and more"), b), check.Options{}, "a changed, a changed, sub/b read", 2},
 		{"empty file beside shards", byShards, folder(a, b, file("empty", "")), check.Options{}, "a read, a read, sub/b read", 0},
+		{"promise of an empty file beside shards", byShards, folder(a, b, hollow), check.Options{}, "a read, a read, c extra, sub/b read", 1},
 		{"pointer that nobody signed", byFiles, folder(a, b, pointerTo("c", "x")), check.Options{}, "a read, c extra, sub/b read", 1},
 		{"unreadable", byFiles, folder(a, broken), check.Options{}, "a read, sub/b unreadable", 1},
 		{"symlink swapped in", byFiles, folder(a, link), check.Options{}, "a read, sub/b refused", 1},

@@ -121,13 +121,13 @@ func TestNewJudge(t *testing.T) {
 
 func TestStranger(t *testing.T) {
 	j := judge(t, policy.Policy{KnownSigners: filepath.Join(t.TempDir(), "known")})
-	known := []pins.Pin{pin("a/model.sig", "alice"), pin("b/c/model.sig", "bob")}
+	known := []pins.Pin{pin("a/model.sig", "alice"), pin("b/c/model.sig", "bob"), pin("b2c/d/model.sig", "bob")}
 	for _, c := range []struct {
 		signature, identity string
 		stranger            bool
 	}{
 		{"model.sig", "mallory", true}, {"a/x.oms.sig", "mallory", true}, {"b/model.sig", "mallory", true},
-		{"a/new/model.sig", "mallory", false}, {"d/model.sig", "mallory", false}, {"model.sig", "bob", false}, {"a/x.oms.sig", "bob", false},
+		{"a/new/model.sig", "mallory", false}, {"d/model.sig", "mallory", false}, {"b2/model.sig", "mallory", false}, {"model.sig", "bob", false}, {"a/x.oms.sig", "bob", false},
 	} {
 		signer := &verify.Signer{Method: "sigstore", Identity: c.identity, Issuer: issuer}
 		if change := j.Stranger(known, c.signature, signer); (change != nil) != c.stranger {

@@ -110,6 +110,22 @@ func TestStore(t *testing.T) {
 }
 
 // People keep their configuration elsewhere, and link to it.
+// A file is not let grow so large that the signers in it could not be read again.
+func TestStoreFull(t *testing.T) {
+	store := pins.Store(filepath.Join(t.TempDir(), "known_signers"))
+	full := "#" + strings.Repeat("x", 16<<20-2) + "\n"
+	if err := os.WriteFile(string(store), []byte(full), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := store.Update(t.Context(), func(f *pins.File) error { return f.Set(pin("model.sig", "alice@example.com")) })
+	if err == nil || !strings.Contains(err.Error(), "would have") {
+		t.Errorf("got %v", err)
+	}
+	if b, err := os.ReadFile(string(store)); err != nil || string(b) != full {
+		t.Errorf("the file has %d bytes now, %v", len(b), err)
+	}
+}
+
 func TestStoreBehindLink(t *testing.T) {
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "dotfiles"), filepath.Join(dir, "known_signers")

@@ -164,7 +164,12 @@ func TestVerifiers(t *testing.T) {
 	}
 	verifiers, err := policy.Trust{PublicKeys: []string{key, key}}.Verifiers()
 	if err != nil || len(verifiers) != 2 || verifiers[0].Method() != oms.MaterialKey {
-		t.Errorf("two keys: %v, %v", verifiers, err)
+		t.Fatalf("two keys: %v, %v", verifiers, err)
+	}
+	// A timestamp is no reason to ask the network for an instance that nobody has named.
+	nobody, err := verify.NewTimestampAuthorities(nil, nil)
+	if k, isKey := verifiers[0].(*verify.Key); err != nil || !isKey || !reflect.DeepEqual(k.Timestamps, nobody) {
+		t.Errorf("a key's timestamps are believed of %+v, want of %+v", k.Timestamps, nobody)
 	}
 	for name, test := range map[string]struct {
 		trust policy.Trust

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -202,6 +203,7 @@ func TestNewCertificateRefused(t *testing.T) {
 		// Such a one is in the corpus too.
 		"intermediate of its root's name": {[][]byte{verifytest.PEM(root.Intermediate(t, "root").Certificate)}, "CN=root was issued by CN=root, which is needed too"},
 		"too large":                       {[][]byte{make([]byte, verify.MaxPEMSize+1)}, "largest"},
+		"too many":                        {[][]byte{bytes.Repeat(verifytest.PEM(root.Certificate), 1001)}, "more than 1000"},
 	} {
 		if v, err := verify.NewCertificate(c.anchors); v != nil || !errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v, want %v with %q", name, err, verify.ErrConfig, c.text)

@@ -148,6 +148,11 @@ func TestTimestamp(t *testing.T) {
 	if err != nil || time.Since(signer.Time).Abs() > time.Minute || signer.LogIndex != 0 {
 		t.Errorf("with a timestamp: %v, %+v", err, signer)
 	}
+	// Nobody has signed that number: the proof is of the one in the proof.
+	elsewhere := tamper(t, stamp(s, parsed.Signature), func(o object) { o.at("verificationMaterial", "tlogEntries")["logIndex"] = "77" })
+	if _, signer, err := verify.Manifest(t.Context(), elsewhere, trusted); err != nil || signer.LogIndex != -1 {
+		t.Errorf("with another index beside the proof: %v, %+v, want none told", err, signer)
+	}
 	mustRefuse(t, untimed, verify.ErrLog, "no trusted timestamp", trusted)
 	mustRefuse(t, stamp(s, []byte("another signature")), verify.ErrLog, "no trusted timestamp", trusted)
 	mustRefuse(t, stamp(s.At(verifytest.NewInstance(t)), parsed.Signature), verify.ErrLog, "no trusted timestamp", trusted)

@@ -164,11 +164,16 @@ func TestPayloadIsReadLast(t *testing.T) {
 
 // TestPayloadType signs a well-formed statement under another name, as the same key may for another purpose.
 func TestPayloadType(t *testing.T) {
-	key := verifytest.NewKey(t, elliptic.P256())
-	b := &oms.Bundle{Material: oms.MaterialKey, Payload: payload(t), PayloadType: "text/plain"}
-	b.Signature = verifytest.Sign(t, key, oms.PAE(b.PayloadType, b.Payload))
-	if signer, err := keyVerifier(t, key).Verify(t.Context(), b); signer != nil || !errors.Is(err, oms.ErrFormat) {
-		t.Errorf("error is %v, want %v", err, oms.ErrFormat)
+	key, root := verifytest.NewKey(t, elliptic.P256()), verifytest.NewRoot(t, "root")
+	leaf := root.Issue(t, "signer", key)
+	for _, v := range []verify.Verifier{keyVerifier(t, key), certificateVerifier(t, root.Certificate)} {
+		for payloadType, want := range map[string]error{oms.PayloadType: nil, "text/plain": oms.ErrFormat} {
+			b := &oms.Bundle{Material: v.Method(), Certificates: [][]byte{leaf.Raw}, Payload: payload(t), PayloadType: payloadType}
+			b.Signature = verifytest.Sign(t, key, oms.PAE(b.PayloadType, b.Payload))
+			if signer, err := v.Verify(t.Context(), b); (signer == nil) != (want != nil) || !errors.Is(err, want) {
+				t.Errorf("%s, %s: error is %v, want %v", v.Method(), payloadType, err, want)
+			}
+		}
 	}
 }
 
