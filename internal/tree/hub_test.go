@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/hub"
@@ -118,6 +119,43 @@ func TestOpenHub(t *testing.T) {
 	if len(results) != 45 {
 		t.Errorf("%d files hashed", len(results))
 	}
+}
+
+// Small files are fetched eight at a time: with every one held up, there are eight
+// of them when nothing goes on any more.
+func TestOpenHubAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &onHub{contents: map[string]string{}}
+		held := make(chan struct{})
+		fetch := func(ctx context.Context, path string) (io.ReadCloser, int64, error) {
+			body, size, err := h.fetch(ctx, path)
+			<-held
+			return body, size, err
+		}
+		var entries []hub.Entry
+		for i := range 10 {
+			name := fmt.Sprint(i)
+			h.contents[name] = "x"
+			entries = append(entries, hub.Entry{Path: name, Size: 1})
+		}
+		tr := OpenHub(t.Context(), "m", entries, fetch, Options{})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if results, err := sums(t, tr); err != nil || len(results) != 10 {
+				t.Errorf("%d files hashed, %v", len(results), err)
+			}
+		}()
+		synctest.Wait()
+		if n := h.open.Load(); n != 8 {
+			t.Errorf("%d files are fetched at a time, want 8", n)
+		}
+		close(held)
+		<-done
+		if open, most := h.open.Load(), h.most.Load(); open != 0 || most != 8 {
+			t.Errorf("%d are left open, and %d were at a time, want 8", open, most)
+		}
+	})
 }
 
 // A network that fails is no verdict about any file.
