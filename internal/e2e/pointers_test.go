@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/home"
+	"github.com/git-model-sign/git-model-sign/internal/e2e/programs"
 	"github.com/git-model-sign/git-model-sign/internal/lfs"
 	"github.com/git-model-sign/git-model-sign/internal/lfs/lfstest"
 )
@@ -35,8 +36,12 @@ func mkpointers(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// raceSlows is by how much the race detector may slow a program down; it was seen to be five to seven times.
+const raceSlows = 10
+
 // cputime wants a program to succeed without using more than some time of the processors, its own children's included: unlike
-// the time on a clock that is the same on a machine that has other work.
+// the time on a clock that is the same on a machine that has other work. Programs with the race detector may use raceSlows times
+// as much.
 //
 //	cputime LIMIT PROGRAM ARG...   LIMIT as in 800ms
 func cputime(ts *testscript.TestScript, neg bool, args []string) {
@@ -45,6 +50,9 @@ func cputime(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	limit, err := time.ParseDuration(args[0])
 	ts.Check(err)
+	if programs.RaceDetector() {
+		limit *= raceSlows
+	}
 	cmd := ts.Value(homeKey{}).(*home.Home).Command(context.Background(), ts.MkAbs("."), args[1], args[2:]...)
 	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
 	ts.Check(cmd.Run())

@@ -3,7 +3,6 @@
 package walk_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -89,21 +88,4 @@ func plainFiles(tb testing.TB, n int) *signed {
 	m := newSigned(tb, files, ".")
 	m.Git(m.dir, "repack", "-a", "-d", "-q")
 	return m
-}
-
-func BenchmarkCheckPush(b *testing.B) {
-	for _, n := range append([]int{0}, sizes...) {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			m := pointers(b, n)
-			tip := walk.Tip{Ref: "refs/heads/main", New: m.id("HEAD")}
-			measure(b, func() {
-				var said bytes.Buffer
-				code, err := walk.CheckPush(b.Context(), m.open(b, m.dir), []walk.Tip{tip},
-					walk.PushOptions{Policy: policy.Policy{Trust: m.trust}, Terminal: &ui.Terminal{Out: &said, Err: &said}})
-				if err != nil || code != ui.ExitOK {
-					b.Fatalf("%d, %v: %s", code, err, said.String())
-				}
-			})
-		})
-	}
 }

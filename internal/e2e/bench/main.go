@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -109,14 +110,17 @@ func do(ctx context.Context, h *home.Home, dir string, args ...string) error {
 func measure(ctx context.Context, out io.Writer, h *home.Home, r repository, runs int) error {
 	dir := filepath.Join(h.Dir, "model")
 	defer os.RemoveAll(dir)
-	if err := r.build(ctx, h, dir); err != nil {
+	tip, err := r.build(ctx, h, dir)
+	if err != nil {
 		return err
 	}
-	rows := r.rows()
+	rows := r.rows(tip)
 	taken := make([][]stopwatch.Usage, len(rows))
 	for range runs {
 		for i, row := range rows {
-			u, err := stopwatch.Run(h.Command(ctx, filepath.Join(dir, row.in), row.args[0], row.args[1:]...))
+			cmd := h.Command(ctx, filepath.Join(dir, row.in), row.args[0], row.args[1:]...)
+			cmd.Stdin = strings.NewReader(row.input)
+			u, err := stopwatch.Run(cmd)
 			if err != nil {
 				return fmt.Errorf("%s: %w", row.name, err)
 			}

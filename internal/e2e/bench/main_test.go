@@ -21,8 +21,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, table, _ := strings.Cut(out.String(), "|---|\n")
-	want := len(repositories()[0].rows())
-	if got := strings.Count(table, "\n"); want == 0 || got != want {
-		t.Errorf("%d rows, want %d:\n%s", got, want, out.String())
+	rows := repositories()[0].rows("")
+	if got := strings.Count(table, "\n"); len(rows) == 0 || got != len(rows) {
+		t.Errorf("%d rows, want %d:\n%s", got, len(rows), out.String())
 	}
 }

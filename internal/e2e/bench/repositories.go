@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/home"
 	"github.com/git-model-sign/git-model-sign/internal/lfs"
@@ -37,27 +38,34 @@ func repositories() []repository {
 
 // row is a command that is measured.
 type row struct {
-	name string
-	in   string // folder: the signed worktree, or the one without a signature
-	args []string
+	name  string
+	in    string // folder: the signed worktree, the one without a signature, or what is pushed to
+	input string // what git says to a hook
+	args  []string
 }
 
-// Folders of the two worktrees of a repository.
+// Folders of the two worktrees of a repository, and of the bare one that it was pushed to.
 const (
 	signed   = "signed"
 	unsigned = "unsigned"
+	server   = "server.git"
 )
 
-func (r repository) rows() []row {
+// rows are the commands that are measured where the signed commit has the id tip.
+func (r repository) rows(tip string) []row {
 	hook := []string{"git", "model-sign", "hook", "post-checkout", zero, zero, "1"}
+	pushed := fmt.Sprintf("refs/heads/main %s refs/heads/main %s\n", tip, zero)
+	received := fmt.Sprintf("%s %s refs/heads/main\n", zero, tip)
 
 	rows := []row{
-		{"`git status`", signed, []string{"git", "status"}},
-		{"`git model-sign status`", signed, []string{"git", "model-sign", "status"}},
-		{"`git model-sign verify --rev HEAD`", signed, []string{"git", "model-sign", "verify", "--rev", "HEAD"}},
-		{"hook, no signature", unsigned, hook},
-		{"hook, with a signature, digests remembered", signed, hook},
-		{"`git model-sign verify --no-cache`", signed, []string{"git", "model-sign", "verify", "--no-cache"}},
+		{"`git status`", signed, "", []string{"git", "status"}},
+		{"`git model-sign status`", signed, "", []string{"git", "model-sign", "status"}},
+		{"`git model-sign verify --rev HEAD`", signed, "", []string{"git", "model-sign", "verify", "--rev", "HEAD"}},
+		{"hook, no signature", unsigned, "", hook},
+		{"hook, with a signature, digests remembered", signed, "", hook},
+		{"`git model-sign hook pre-push`", signed, pushed, []string{"git", "model-sign", "hook", "pre-push", "../" + server, "../" + server}},
+		{"`git model-sign hook pre-receive`", server, received, []string{"git", "model-sign", "hook", "pre-receive"}},
+		{"`git model-sign verify --no-cache`", signed, "", []string{"git", "model-sign", "verify", "--no-cache"}},
 	}
 	if r.weights > 0 {
 		fsck := []string{"git", "lfs", "fsck"}
@@ -65,7 +73,7 @@ func (r repository) rows() []row {
 		if r.promised {
 			fsck, name = append(fsck, "--pointers"), "`git lfs fsck --pointers`"
 		}
-		rows = append(rows, row{name, signed, fsck})
+		rows = append(rows, row{name, signed, "", fsck})
 	}
 	return rows
 }
@@ -74,17 +82,17 @@ func (r repository) rows() []row {
 const zero = "0000000000000000000000000000000000000000"
 
 // build makes the repository below dir, signs it, and adds a worktree of the
-// commit before.
-func (r repository) build(ctx context.Context, h *home.Home, dir string) error {
+// commit before and a bare clone. It returns the id of the signed commit.
+func (r repository) build(ctx context.Context, h *home.Home, dir string) (tip string, err error) {
 	model := filepath.Join(dir, signed)
 	if err := os.MkdirAll(model, 0o777); err != nil {
-		return err
+		return "", err
 	}
 	if err := do(ctx, h, model, "git", "init", "-q"); err != nil {
-		return err
+		return "", err
 	}
 	if err := r.write(model); err != nil {
-		return err
+		return "", err
 	}
 	sign := []string{"git", "model-sign", "sign", "--private-key", filepath.Join(h.Dir, "key")}
 	if r.promised {
@@ -95,17 +103,22 @@ func (r repository) build(ctx context.Context, h *home.Home, dir string) error {
 		{"git", "commit", "-q", "-m", "Add the model"},
 		sign,
 		{"git", "repack", "-a", "-d", "-q"}, // as in a clone
+		{"git", "clone", "-q", "--bare", ".", "../" + server},
 	} {
 		if err := do(ctx, h, model, args...); err != nil {
-			return err
+			return "", err
 		}
 	}
 	add := h.Command(ctx, model, "git", "worktree", "add", "-q", "../"+unsigned, "HEAD~1")
 	add.Env = append(add.Env, "GIT_LFS_SKIP_SMUDGE=1") // nobody needs a second copy of the weights
 	if out, err := add.CombinedOutput(); err != nil {
-		return fmt.Errorf("git worktree add: %w\n%s", err, out)
+		return "", fmt.Errorf("git worktree add: %w\n%s", err, out)
 	}
-	return nil
+	id, err := h.Command(ctx, model, "git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		return "", fmt.Errorf("git rev-parse HEAD: %w", err)
+	}
+	return strings.TrimSpace(string(id)), nil
 }
 
 // write writes the files of the first commit.

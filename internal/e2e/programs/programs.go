@@ -42,6 +42,9 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return dir, nil
 }
 
+// RaceDetector says whether the programs have the race detector, as the test does.
+func RaceDetector() bool { return len(raceFlags) > 0 }
+
 // NoteSources looks at every source file that the programs are built from. The go command remembers which files a test looked
 // at and runs it again once one has changed; what a child process read, such as the go build above, it cannot see.
 func NoteSources(ctx context.Context) error {
