@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -204,12 +203,7 @@ func NewErrorJSON(err error) *ErrorJSON {
 	if err == nil {
 		return nil
 	}
-	out := &ErrorJSON{Message: err.Error()}
-	var e *Error
-	if errors.As(err, &e) {
-		out.Hints = e.Hints
-	}
-	return out
+	return &ErrorJSON{Message: err.Error(), Hints: Hints(err)}
 }
 
 func signerJSON(s *verify.Signer) *SignerJSON {

@@ -85,6 +85,15 @@ func Code(err error) int {
 	return ExitTrouble
 }
 
+// Hints are the hints that an error carries.
+func Hints(err error) []string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Hints
+	}
+	return nil
+}
+
 // Worse is the exit code that says more: a failed verification before any other
 // trouble, and everything before success.
 func Worse(a, b int) int {

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -219,11 +218,8 @@ func (t *Terminal) noReport(v *Verdict) {
 
 // hints writes the hints that an error carries.
 func (t *Terminal) hints(err error) {
-	var e *Error
-	if errors.As(err, &e) {
-		for _, h := range e.Hints {
-			t.Hint(h)
-		}
+	for _, h := range Hints(err) {
+		t.Hint(h)
 	}
 }
 

@@ -53,7 +53,7 @@ func believe(ctx context.Context, v *ui.Verdict, p *Place, o VerifyOptions) (*be
 func newBeliever(p *Place, o VerifyOptions) (*believer, error) {
 	b := &believer{place: p, options: o}
 	var err error
-	b.verifiers, err = o.Policy.Trust.Verifiers()
+	b.verifiers, err = o.once().signers()
 	if !errors.Is(err, policy.ErrNoTrust) {
 		return b, trustError(err)
 	}

@@ -108,6 +108,7 @@ func isRange(ctx context.Context, repo *gitrepo.Repository, arg string) bool {
 // error of each ends it and is returned.
 func Log(ctx context.Context, repo *gitrepo.Repository, o LogOptions, each func(*ui.LogEntry) error) error {
 	told := 0
+	o.Verify = o.Verify.once()
 	err := repo.VisitHistory(ctx, gitrepo.HistoryOptions{Range: o.Range, Under: o.Under, Suffix: ".sig"}, func(v gitrepo.Visit) error {
 		entries, err := judgeVisit(ctx, repo, v, o.Verify)
 		if err != nil {

@@ -48,6 +48,7 @@ func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o Push
 		return ui.ExitOK, nil
 	}
 	c := pushCheck{repo: repo, options: o, judged: make(map[string]int)}
+	c.verify = VerifyOptions{Policy: o.Policy, URL: o.URL, Hasher: o.Hasher, Terminal: o.Terminal}.once()
 	for _, tip := range tips {
 		if tip.New == "" {
 			continue
@@ -114,6 +115,7 @@ func matchRef(pattern, ref string) bool {
 type pushCheck struct {
 	repo    *gitrepo.Repository
 	options PushOptions
+	verify  VerifyOptions // of every signature
 	// judged are the exit codes of commits that were looked at: many refs may lead
 	// to one.
 	judged  map[string]int
@@ -202,6 +204,11 @@ func (c *pushCheck) judge(ctx context.Context, ref string, now *Place) (code int
 		t.UnsignedRef(ref)
 		return ui.ExitFailed, nil
 	}
+	if len(places) > 0 {
+		if err := c.verify.checkTrust(); err != nil {
+			return 0, err
+		}
+	}
 	var covers []cover
 	for _, p := range heads(places, c.options.Policy) {
 		v, members := c.verdict(ctx, p)
@@ -231,7 +238,7 @@ func (c *pushCheck) judge(ctx context.Context, ref string, now *Place) (code int
 // verdict is what the policy makes of a signature. One that asks for signatures, or
 // refuses signers of whom nothing is known, is not content with what one claims.
 func (c *pushCheck) verdict(ctx context.Context, p *Place) (*ui.Verdict, []*member) {
-	o := VerifyOptions{Policy: c.options.Policy, URL: c.options.URL, Hasher: c.options.Hasher, Terminal: c.options.Terminal}
+	o := c.verify
 	if o.Policy.Require || o.Policy.Threshold > 0 || o.Policy.FirstUse == policy.RefuseUnknown {
 		o.Policy.FirstUse = policy.RefuseUnknown
 		return verifyHead(ctx, p, o)
@@ -327,7 +334,7 @@ func (c *pushCheck) dropped(ctx context.Context, tip Tip, now *Place) ([]drop, e
 		others := slices.ContainsFunc(places, func(other *Place) bool { return !p.Single && !other.Single && other.Path == p.Path })
 		if gone && stays && !(others && c.options.Policy.Threshold > 0) {
 			usual := path.Base(p.Signature) == SignatureName
-			known := pinned(p, VerifyOptions{Policy: c.options.Policy, URL: c.options.URL})
+			known := pinned(p, c.verify)
 			drops = append(drops, drop{p.Signature, !others || usual || known, known})
 		}
 	}

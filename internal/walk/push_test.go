@@ -126,7 +126,6 @@ func TestCheckPush(t *testing.T) {
 		{"nobody trusted, required", policy.Policy{Require: true}, []walk.Tip{{"refs/heads/main", "", good}}, 1, []string{"FAILED a/model.sig on main: no trusted signer is configured", "hint: ", "modelsign.publicKey", "not pushed: main", "!as listed"}},
 		{"nobody trusted, strict", strict, []walk.Tip{{"refs/heads/main", "", good}}, 1, []string{"FAILED a/model.sig on main: no trusted signer is configured", "!as listed"}},
 		{"nobody trusted, strict, unsigned", strict, []walk.Tip{{"refs/heads/main", "", m.id(good + "~3")}}, 0, []string{"!a"}},
-		{"what cannot be believed", policy.Policy{Trust: policy.Trust{PublicKeys: []string{"/nowhere"}}}, []walk.Tip{{"refs/heads/main", "", good}}, 2, []string{"not pushed"}},
 	} {
 		code, said := m.push(t, walk.PushOptions{Policy: tt.policy}, tt.tips...)
 		if code != tt.code {
@@ -219,6 +218,18 @@ func TestCheckPushFailsClosed(t *testing.T) {
 		o := walk.PushOptions{Received: true, Refs: []string{"refs/heads/main", "refs/tags/*"}, Terminal: &ui.Terminal{Out: io.Discard, Err: io.Discard}}
 		if code, err := walk.CheckPush(t.Context(), m.open(t, m.dir), []walk.Tip{tip}, o); err == nil || ui.Code(err) != ui.ExitTrouble {
 			t.Errorf("%s: exit code %d, %v; want trouble", name, code, err)
+		}
+	}
+}
+
+// TestCheckPushMisconfigured has a policy that cannot be followed: no mode makes less of that.
+func TestCheckPushMisconfigured(t *testing.T) {
+	m := newSigned(t, map[string]string{"weights": "1"}, ".")
+	for _, p := range []policy.Policy{{}, {Mode: policy.ModeWarn}, {OnFailure: policy.OnFailureWarn}, {Require: true}, {Require: true, Threshold: 1, Mode: policy.ModeWarn}} {
+		p.Trust.PublicKeys = []string{"/nowhere"}
+		o := walk.PushOptions{Policy: p, Terminal: &ui.Terminal{Out: io.Discard, Err: io.Discard}}
+		if code, err := walk.CheckPush(t.Context(), m.open(t, m.dir), []walk.Tip{{"refs/heads/main", "", m.id("HEAD")}}, o); ui.Code(err) != ui.ExitUsage {
+			t.Errorf("%+v: exit code %d, %v; want wrong configuration", p, code, err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ type judgedOnce struct {
 }
 
 func newJudgedOnce(places []*Place, o VerifyOptions) *judgedOnce {
-	return &judgedOnce{options: o, places: places, together: map[string]*ui.Verdict{}, single: map[string]*ui.Verdict{}}
+	return &judgedOnce{options: o.once(), places: places, together: map[string]*ui.Verdict{}, single: map[string]*ui.Verdict{}}
 }
 
 // of is the verdict on one signature, by itself.
@@ -96,14 +96,17 @@ func believeTogether(ctx context.Context, p *Place, o VerifyOptions) (*ui.Verdic
 }
 
 func together(ctx context.Context, p *Place, o VerifyOptions, judge func(q *quorum, ctx context.Context, v *ui.Verdict, p *Place) error) (*ui.Verdict, []*member) {
+	o = o.once()
 	q := &quorum{judge: judge, options: o, reports: map[[sha256.Size]byte]*check.Report{}}
 	q.options.Policy.Threshold, q.options.Policy.Require = 0, false // which is asked of them together
 	if q.options.Check.Memory == nil && p.Commit == "" {
 		q.options.Check.Memory = new(readOnce) // each file is hashed once for all of them
 	}
 	v := newVerdict(p)
-	if err := q.collect(ctx, p); err != nil {
-		v.Err = err
+	if v.Err = o.checkTrust(); v.Err == nil {
+		v.Err = q.collect(ctx, p)
+	}
+	if v.Err != nil {
 		return v, nil
 	}
 	q.verify(ctx)
@@ -254,6 +257,7 @@ func (q *quorum) conclude(ctx context.Context, v *ui.Verdict, p policy.Policy) {
 	}
 	v.Quorum = &ui.Quorum{Need: need, Signers: q.count()}
 	var failures []error
+	var hints []string
 	code := ui.ExitOK
 	for _, m := range q.members {
 		v.Quorum.Members = append(v.Quorum.Members, m.verdict)
@@ -263,6 +267,11 @@ func (q *quorum) conclude(ctx context.Context, v *ui.Verdict, p policy.Policy) {
 		case m.verdict.ExitCode() != ui.ExitOK:
 			code = ui.Worse(code, m.verdict.ExitCode())
 			failures = append(failures, errors.New(m.headline(v)))
+			for _, hint := range ui.Hints(m.verdict.Err) {
+				if !slices.Contains(hints, hint) {
+					hints = append(hints, hint)
+				}
+			}
 		case v.Signer == nil && m.verdict.Aside == "":
 			v.Signer, v.Manifest, v.Report, v.TrustedBy = m.verdict.Signer, m.verdict.Manifest, m.verdict.Report, m.verdict.TrustedBy
 		}
@@ -276,7 +285,7 @@ func (q *quorum) conclude(ctx context.Context, v *ui.Verdict, p policy.Policy) {
 		}
 	}
 	if len(failures) > 0 {
-		v.Err = &ui.Error{Code: code, Err: joined(failures)}
+		v.Err = &ui.Error{Code: code, Err: joined(failures), Hints: hints}
 	}
 }
 

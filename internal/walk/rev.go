@@ -213,6 +213,7 @@ func (r *Revision) Place(ctx context.Context, commit string) (*Place, error) {
 // once it is there. It ends early, without an error, when ctx does. The ignore
 // paths are relative to the current folder.
 func VerifyRev(ctx context.Context, r *Revision, ignore []string, o VerifyOptions, tell func(*ui.Verdict)) {
+	o = o.once()
 	for _, commit := range r.Commits {
 		v := r.verify(ctx, commit, ignore, o)
 		if ctx.Err() != nil {

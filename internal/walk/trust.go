@@ -22,7 +22,12 @@ func CheckSigners(ctx context.Context, repo *gitrepo.Repository, o VerifyOptions
 	if err != nil {
 		return nil, 0, err
 	}
-	verdicts = s.vanished
+	verdicts, o = s.vanished, o.once()
+	if len(s.places) > 0 {
+		if err := o.checkTrust(); err != nil {
+			return nil, 0, err
+		}
+	}
 	switch {
 	case len(s.places)+len(verdicts) == 0 && o.Policy.Require:
 		return nil, 0, ui.Failed(ui.RequireHowTo(o.URL), "no model signature in this repository, and one is required")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/check"
@@ -40,6 +41,32 @@ type VerifyOptions struct {
 	// Known are the signers that were pinned before several signatures are verified
 	// at once; nil stands for all that are pinned by now.
 	Known []pins.Pin
+
+	// signers are the verifiers of the policy's signers, where they are read once
+	// for several signatures.
+	signers func() ([]verify.Verifier, error)
+}
+
+// once makes every signature be judged by one reading of whom the policy names: a
+// file may be a pipe, or change meanwhile.
+func (o VerifyOptions) once() VerifyOptions {
+	if o.signers == nil {
+		o.signers = sync.OnceValues(o.Policy.Trust.Verifiers)
+	}
+	return o
+}
+
+// checkTrust is the error of a policy that cannot be followed, whatever a signature
+// is like. It is told before any verdict, which a mode may make less of.
+func (o VerifyOptions) checkTrust() error {
+	_, err := o.once().signers()
+	if errors.Is(err, policy.ErrNoTrust) {
+		_, err = newJudge(o.URL, o.Policy)
+	}
+	if errors.Is(err, policy.ErrConfig) {
+		return trustError(err)
+	}
+	return nil
 }
 
 // Verify checks the signature of the model at p, and where the policy asks for a

@@ -92,9 +92,15 @@ func (o WorktreeOptions) requireAll(entries []gitrepo.Entry, covers []cover) (co
 
 // verifyAll verifies the signatures and tells their verdicts.
 func (o WorktreeOptions) verifyAll(ctx context.Context, s *survey) (all outcome, err error) {
+	options := VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Known: s.known, Terminal: o.Terminal}.once()
+	if len(s.places) > 0 {
+		if err := options.checkTrust(); err != nil {
+			return all, err
+		}
+	}
 	selfAsserted := 0
 	for _, p := range heads(o.present(s.places, &all), o.Policy) {
-		v, members := verifyHead(ctx, p, VerifyOptions{Policy: o.Policy, URL: o.URL, Check: check.Options{Memory: o.Memory}, Hasher: o.Hasher, Replay: true, Known: s.known, Terminal: o.Terminal})
+		v, members := verifyHead(ctx, p, options)
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
