@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +17,23 @@ import (
 // HeadCommit returns the id of the current commit, "" if there is none yet.
 func (r *Repository) HeadCommit(ctx context.Context) (string, error) {
 	return r.resolve(ctx, "HEAD")
+}
+
+// Unborn says whether the current branch has no commit yet, which is no trouble: it is not that a commit cannot be found.
+func (r *Repository) Unborn(ctx context.Context) (bool, error) {
+	name, err := r.branch(ctx)
+	if err != nil || name == "" {
+		return false, err
+	}
+	if id, err := r.revParse(ctx, "HEAD"); err != nil || id != "" {
+		return false, err
+	}
+	// Git says the same of a branch whose file it cannot read.
+	info, err := os.Lstat(filepath.Join(r.CommonDir, "refs", "heads", filepath.FromSlash(name)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return err == nil && info.IsDir(), err
 }
 
 // resolve returns the id of the commit that a name stands for, "" if none does.

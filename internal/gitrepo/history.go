@@ -48,7 +48,9 @@ var ErrStop = errors.New("stop")
 // VisitHistory calls fn for each commit of a range that changed a path that counts,
 // the newest first and as soon as it is found. Which those are is what git log
 // finds for the paths. An error that fn returns ends it and is returned, except
-// for ErrStop.
+// for ErrStop. It is ErrNoCommit, wrapped, if the range names what is not there;
+// that git fails at what there is, such as a history with a part that is lost, is
+// never taken for that.
 func (r *Repository) VisitHistory(ctx context.Context, o HistoryOptions, fn func(Visit) error) error {
 	if o.Range == "" {
 		o.Range = "HEAD"
@@ -93,10 +95,32 @@ func (r *Repository) VisitHistory(ctx context.Context, o HistoryOptions, fn func
 	switch {
 	case errors.Is(err, ErrStop):
 		return nil
-	case exitedWith(err, 128):
+	case !o.All && exitedWith(err, 128):
+		if known, nameErr := r.isRange(ctx, o.Range); nameErr != nil || known {
+			return errors.Join(err, nameErr)
+		}
 		return fmt.Errorf("%q: %w: %w", o.Range, ErrNoCommit, err)
 	}
 	return err
+}
+
+// isRange says whether git knows every name in a range of revisions, and what they stand for is here.
+func (r *Repository) isRange(ctx context.Context, revisions string) (bool, error) {
+	g := r.git
+	g.env = with(g.env, "GIT_NO_LAZY_FETCH", "1")
+	out, err := g.output(ctx, nil, "rev-parse", revisions, "--")
+	if exitedWith(err, 128) {
+		return false, nil
+	}
+	for _, id := range strings.Fields(string(out)) {
+		if id = strings.TrimPrefix(id, "^"); err == nil && r.isOID(id) {
+			_, err = r.peel(ctx, id)
+		}
+	}
+	if errors.Is(err, ErrNoCommit) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Shallow says whether the history ends early, because the clone was made so.

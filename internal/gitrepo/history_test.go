@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -175,6 +176,80 @@ func TestHistoryEnds(t *testing.T) {
 		err := r.VisitHistory(t.Context(), HistoryOptions{Range: bad, Suffix: ".sig"}, func(Visit) error { return nil })
 		if !errors.Is(err, ErrNoCommit) {
 			t.Errorf("%q: %v, want ErrNoCommit", bad, err)
+		}
+	}
+}
+
+// TestHistoryBroken holds that git's failure to read what there is passes neither for a history that is empty nor for a range
+// that names what is not there.
+func TestHistoryBroken(t *testing.T) {
+	s := gittest.New(t)
+	good := signedHistory(s)
+	for _, tt := range []struct {
+		name   string
+		damage func(dir string)
+		ranges map[string]bool // whether it names what is there
+	}{
+		{"a commit is lost", func(dir string) {
+			id := strings.TrimSpace(s.Git(dir, "rev-parse", "main~2"))
+			if err := os.Remove(filepath.Join(dir, ".git", "objects", id[:2], id[2:])); err != nil {
+				t.Fatal(err)
+			}
+		}, map[string]bool{"": true, "main": true, "origin/side..main": true, "main~3": false, "nowhere": false, strings.Repeat("1", 40): false}},
+		{"a branch stands for nothing", func(dir string) {
+			s.Write(dir, ".git/refs/heads/broken", strings.Repeat("1", 40)+"\n")
+		}, map[string]bool{"broken": false}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := s.Path(strings.ReplaceAll(tt.name, " ", "-"))
+			s.Git(s.Dir, "clone", "-q", "--no-hardlinks", good, dir)
+			tt.damage(dir)
+			r, err := Open(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			none := func(Visit) error { return nil }
+			err = r.VisitHistory(t.Context(), HistoryOptions{All: true, Suffix: ".sig"}, none)
+			var said *CommandError
+			if !errors.As(err, &said) || errors.Is(err, ErrNoCommit) {
+				t.Errorf("everything: %v, want what git says", err)
+			}
+			for name, there := range tt.ranges {
+				err := r.VisitHistory(t.Context(), HistoryOptions{Range: name, Suffix: ".sig"}, none)
+				if !errors.As(err, &said) || errors.Is(err, ErrNoCommit) == there {
+					t.Errorf("%q: %v, and it is there: %t", name, err, there)
+				}
+			}
+		})
+	}
+}
+
+// TestUnborn holds that a branch without commits is told from one whose commit cannot be found.
+func TestUnborn(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("unborn", map[string]string{"a/model.sig": "1"})
+	r, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Git(dir, "branch", "a/b")
+	for _, tt := range []struct {
+		head, file, content string
+		want                bool
+	}{
+		{"ref: refs/heads/main", "", "", false},
+		{"ref: refs/heads/new", "", "", true},
+		{"ref: refs/heads/a", "", "", true}, // a folder of branches
+		{"ref: refs/heads/garbage", "garbage", "garbage", false},
+		{"ref: refs/heads/lost", "lost", strings.Repeat("1", 40), false},
+		{strings.Repeat("1", 40), "", "", false},
+	} {
+		s.Write(dir, ".git/HEAD", tt.head+"\n")
+		if tt.file != "" {
+			s.Write(dir, ".git/refs/heads/"+tt.file, tt.content+"\n")
+		}
+		if got, err := r.Unborn(t.Context()); err != nil || got != tt.want {
+			t.Errorf("HEAD is %q: %t, %v; want %t", tt.head, got, err, tt.want)
 		}
 	}
 }

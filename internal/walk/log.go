@@ -128,10 +128,14 @@ func Log(ctx context.Context, repo *gitrepo.Repository, o LogOptions, each func(
 		return nil
 	})
 	if errors.Is(err, gitrepo.ErrNoCommit) {
-		if o.Range == "" {
+		if o.Range != "" {
+			return ui.Usage("the range is one that git log takes, such as main or v1..main", "%w", err)
+		}
+		unborn, unbornErr := repo.Unborn(ctx)
+		if unborn {
 			return ui.Usage("", "there are no commits yet")
 		}
-		return ui.Usage("the range is one that git log takes, such as main or v1..main", "%w", err)
+		return ui.Trouble("", "reading the history: %w", errors.Join(err, unbornErr))
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -263,7 +262,7 @@ func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, gitrepo.ErrNoCommit) {
+	if err != nil {
 		return nil, ui.Trouble("", "reading the history: %w", err)
 	}
 	if err := m.o.Repo.Blobs(ctx, blobs, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
