@@ -77,21 +77,29 @@ func openMonitor(ctx context.Context, options *cli.Monitor) (*walk.Monitor, erro
 
 // monitorRound reads the logs once and prints what it finds.
 func monitorRound(ctx context.Context, m *walk.Monitor, asJSON bool, t *ui.Terminal) (*ui.MonitorReport, error) {
+	if asJSON {
+		return m.Collect(ctx, func(report *ui.MonitorReport) error {
+			if !report.Interrupted {
+				sayMonitored(t, report)
+			}
+			return ui.WriteJSON(t.Out, report.JSON())
+		})
+	}
 	report, err := m.Round(ctx, func(l monitor.Log, e monitor.Entry) error {
-		if !asJSON {
-			t.MonitorEntry(l, e)
-		}
+		t.MonitorEntry(l, e)
 		return t.Broken()
 	})
 	if err != nil {
 		return nil, err
 	}
+	sayMonitored(t, report)
+	return report, nil
+}
+
+// sayMonitored says how the reading of each log went.
+func sayMonitored(t *ui.Terminal, report *ui.MonitorReport) {
 	for _, l := range report.Logs {
 		t.MonitoredLog(l)
 	}
 	t.MonitorAdvice(report)
-	if asJSON {
-		err = ui.WriteJSON(t.Out, report.JSON())
-	}
-	return report, err
 }

@@ -95,28 +95,74 @@ func (u *Unproven) Error() string {
 
 // Run reads a log once. It calls report for each entry of a watched signer that is neither known nor was reported before, in the
 // order of the log; an error of report ends it and is returned. What was read by then is not read again by the next run.
-func Run(ctx context.Context, o Options, report func(Entry) error) (result Result, err error) {
+func Run(ctx context.Context, o Options, report func(Entry) error) (Result, error) {
+	r, err := start(ctx, o, report)
+	if err != nil {
+		return Result{}, err
+	}
+	err = r.watch(ctx)
+	return r.result, errors.Join(err, r.unlock())
+}
+
+// Collect is [Run] for who tells of everything together: what it calls found for counts as reported once [Held.Told] is called, and
+// not before. The next run goes on from the first of it otherwise. Held is nil where nothing was found, and nothing is held then.
+func Collect(ctx context.Context, o Options, found func(Entry) error) (Result, *Held, error) {
+	r, err := start(ctx, o, found)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	r.collects = true
+	err = r.watch(ctx)
+	if r.untold == nil {
+		return r.result, nil, errors.Join(err, r.unlock())
+	}
+	return r.result, &Held{r}, err
+}
+
+// Held is what [Collect] has found, of which nobody was told yet. Nobody else reads the log by the same state until [Held.Told] or
+// [Held.Drop] is called.
+type Held struct{ run *run }
+
+// Told keeps that somebody was told.
+func (h *Held) Told() error {
+	if h == nil {
+		return nil
+	}
+	return errors.Join(h.run.store.save(h.run.state), h.run.unlock())
+}
+
+// Drop leaves what was found to the next run.
+func (h *Held) Drop() error {
+	if h == nil {
+		return nil
+	}
+	return h.run.unlock()
+}
+
+// start checks what is to be watched, and keeps others from reading by the same state.
+func start(ctx context.Context, o Options, report func(Entry) error) (*run, error) {
 	m, err := newMatcher(o.Trusted, o.Watched)
 	if err != nil {
-		return result, err
+		return nil, err
 	}
 	if o.Client == nil {
 		o.Client = new(Client)
 	}
 	r := &run{Options: o, matcher: m, report: report, store: store(o.Folder)}
-	unlock, err := r.store.lock(ctx)
-	if err != nil {
-		return result, err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	err = r.all(ctx)
+	r.unlock, err = r.store.lock(ctx)
+	return r, err
+}
+
+// watch reads the log, and keeps the evidence of what it does that it may not.
+func (r *run) watch(ctx context.Context) error {
+	err := r.all(ctx)
 	var bad *Misbehaviour
 	if errors.As(err, &bad) {
 		var keepErr error
 		bad.File, keepErr = r.store.keepEvidence(bad, time.Now())
 		err = errors.Join(err, keepErr)
 	}
-	return r.result, err
+	return err
 }
 
 // run is one reading of a log.
@@ -125,12 +171,25 @@ type run struct {
 	matcher *matcher
 	report  func(Entry) error
 	store   store
+	unlock  func() error
 	source  source
 	trees   []tree
 	state   *state
 	known   Known // once it was asked for
 	result  Result
 	unsaved int64
+	// collects says that nobody is told of what report is called for until the run is over, and untold is what to keep until then:
+	// the state before the first of it. It is nil where there is none.
+	collects bool
+	untold   *state
+}
+
+// save keeps how far the log was read and told of.
+func (r *run) save() error {
+	if r.untold != nil {
+		return r.store.save(r.untold)
+	}
+	return r.store.save(r.state)
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -150,7 +209,7 @@ func (r *run) all(ctx context.Context) error {
 	err = r.read(ctx)
 	r.result.To = r.state.Next
 	r.state.Finished = r.Log.Ended && err == nil && r.state.Next == r.result.Size
-	return errors.Join(err, r.store.save(r.state))
+	return errors.Join(err, r.save())
 }
 
 // compare asks for the log's trees, until none is smaller than it was, and proves that they continue the kept ones.
@@ -333,7 +392,7 @@ func (r *run) readSome(ctx context.Context, t tree, end int64) error {
 		return nil
 	}
 	r.unsaved = 0
-	return r.store.save(r.state)
+	return r.save()
 }
 
 // look reports the next entry if it is to be reported.
@@ -361,6 +420,11 @@ func (r *run) look(ctx context.Context, body []byte) error {
 	e.Log, e.Index = r.Log.URL, index
 	if err := r.report(e); err != nil {
 		return err
+	}
+	if r.collects && r.untold == nil {
+		before := *r.state
+		before.Reported, before.Finished = slices.Clone(before.Reported), false
+		r.untold = &before
 	}
 	r.result.Found++
 	r.state.Reported = append(r.state.Reported, index)

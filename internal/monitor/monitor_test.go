@@ -293,6 +293,54 @@ func TestReportedIsKept(t *testing.T) {
 	})
 }
 
+// TestCollect holds that what nobody was told of is found again, however far the log was read behind it.
+func TestCollect(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		collect := func(want ...int64) *monitor.Held {
+			t.Helper()
+			var found []int64
+			_, held, err := monitor.Collect(t.Context(), w.o, func(e monitor.Entry) error {
+				found = append(found, e.Index)
+				return nil
+			})
+			if err != nil || !slices.Equal(found, want) || (held == nil) != (want == nil) {
+				t.Fatalf("found %v, held %v, error %v; want %v", found, held, err, want)
+			}
+			return held
+		}
+		end := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		end(collect().Told()) // begins at the end; nothing is held
+		w.fill(t, 5)
+		end(collect().Drop())
+		w.log.Add(w.body(t, "alice", 1))
+		w.fill(t, 2500) // more than are read before the place is kept
+		w.log.Add(w.body(t, "alice", 2))
+
+		held := collect(5, 2506)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := monitor.Run(ctx, w.o, func(monitor.Entry) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("another run has got in between: %v", err)
+		}
+		end(held.Drop())
+		w.o.Limit = 1000
+		end(collect(5).Told())
+		w.o.Limit = 0
+		end(collect(2506).Drop())
+		end(collect(2506).Told())
+		collect()
+		w.want(t)
+		// Read from the beginning, there is nothing else.
+		w.o.Since = 0
+		collect()
+	})
+}
+
 func TestSmallerForAMoment(t *testing.T) {
 	both(t, func(t *testing.T, w *watch) {
 		w.fill(t, 10)

@@ -14,8 +14,10 @@ import (
 type MonitorReport struct {
 	// Shallow says that the repository has a part of its history only, and so may not know what it would know otherwise.
 	Shallow bool
-	Logs    []MonitoredLog
-	Entries []monitor.Entry
+	// Interrupted says that the last of the logs may not have been read to the end, and that those behind it were not read at all.
+	Interrupted bool
+	Logs        []MonitoredLog
+	Entries     []monitor.Entry
 }
 
 // MonitoredLog is how the reading of one log went.
@@ -25,8 +27,11 @@ type MonitoredLog struct {
 	Err    error // nil where everything that was to be read was read
 }
 
-// ExitCode is 1 where an entry was found of which nobody knew, or a log contradicts itself.
+// ExitCode is 1 where an entry was found of which nobody knew, or a log contradicts itself. It is 4 for whatever is interrupted.
 func (r *MonitorReport) ExitCode() int {
+	if r.Interrupted {
+		return ExitTrouble
+	}
 	code := ExitOK
 	if len(r.Entries) > 0 {
 		code = ExitFailed

@@ -42,6 +42,9 @@ func TestMonitorFailed(t *testing.T) {
 		if r.Entries = make([]monitor.Entry, 1); r.ExitCode() != ui.ExitFailed {
 			t.Errorf("%v, and an entry: exit code %d", tt.err, r.ExitCode())
 		}
+		if r.Interrupted = true; r.ExitCode() != ui.ExitTrouble {
+			t.Errorf("%v, an entry, and interrupted: exit code %d", tt.err, r.ExitCode())
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -221,6 +222,37 @@ func (o MonitorOptions) folder(l monitor.Log) string {
 // Round reads every log once, and calls each for an entry as soon as it is found. The error is about the repository or the trusted
 // root; what went wrong with a log is in the report.
 func (m *Monitor) Round(ctx context.Context, each func(monitor.Log, monitor.Entry) error) (*ui.MonitorReport, error) {
+	return m.round(ctx, monitor.Run, each)
+}
+
+// Collect is [Monitor.Round] for who tells of everything together. It calls tell with the report, which is of a part where the round
+// was interrupted, and only what tell returns without an error for counts as reported: the next round finds the rest again.
+func (m *Monitor) Collect(ctx context.Context, tell func(*ui.MonitorReport) error) (*ui.MonitorReport, error) {
+	var held []*monitor.Held
+	collect := func(ctx context.Context, o monitor.Options, found func(monitor.Entry) error) (monitor.Result, error) {
+		result, h, err := monitor.Collect(ctx, o, found)
+		held = append(held, h)
+		return result, err
+	}
+	report, err := m.round(ctx, collect, func(monitor.Log, monitor.Entry) error { return nil })
+	if report == nil {
+		return nil, err
+	}
+	told := tell(report)
+	err = errors.Join(err, told)
+	for _, h := range held {
+		if told == nil {
+			err = errors.Join(err, h.Told())
+		} else {
+			err = errors.Join(err, h.Drop())
+		}
+	}
+	return report, err
+}
+
+// round reads every log once by a way to read one. The report is nil where none could be read.
+func (m *Monitor) round(ctx context.Context, read func(context.Context, monitor.Options, func(monitor.Entry) error) (monitor.Result, error),
+	each func(monitor.Log, monitor.Entry) error) (*ui.MonitorReport, error) {
 	watches, err := m.watches(ctx)
 	if err != nil {
 		return nil, err
@@ -228,15 +260,16 @@ func (m *Monitor) Round(ctx context.Context, each func(monitor.Log, monitor.Entr
 	report := &ui.MonitorReport{Shallow: m.o.Repo != nil && m.o.Repo.Shallow()}
 	for _, o := range watches {
 		o.Known = m.known
-		result, err := monitor.Run(ctx, o, func(e monitor.Entry) error {
+		result, err := read(ctx, o, func(e monitor.Entry) error {
 			report.Entries = append(report.Entries, e)
 			return each(o.Log, e)
 		})
-		if ctx.Err() != nil {
-			return report, ctx.Err()
-		}
 		m.begun[o.Log.URL] = m.begun[o.Log.URL] || result.Begun
 		report.Logs = append(report.Logs, ui.MonitoredLog{Log: o.Log, Result: result, Err: ui.MonitorFailed(err)})
+		if ctx.Err() != nil {
+			report.Interrupted = true
+			return report, ctx.Err()
+		}
 	}
 	return report, nil
 }

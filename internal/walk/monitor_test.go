@@ -1,7 +1,12 @@
 package walk
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sigstore/sigstore-go/pkg/root"
+
 	"github.com/git-model-sign/git-model-sign/internal/monitor"
+	"github.com/git-model-sign/git-model-sign/internal/monitor/monitortest"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
+	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
@@ -106,4 +116,85 @@ func TestMonitorFolderOfSigners(t *testing.T) {
 	if !seen[MonitorOptions{Folder: "/state", Identities: []verify.Identity{b, a}}.folder(monitor.Log{URL: "https://log.example.com"})] {
 		t.Error("the order matters")
 	}
+}
+
+// What a round has found counts as reported once somebody was told, also where it was interrupted or where there was no telling.
+func TestMonitorCollect(t *testing.T) {
+	const issuer = "https://accounts.example.com"
+	first, second := monitortest.New(t), monitortest.New(t)
+	if first.Server.URL > second.Server.URL { // they are read in this order
+		first, second = second, first
+	}
+	for _, l := range []*monitortest.Log{first, second} {
+		l.Add(monitortest.Body("dsse 0.0.2", l.Certificate(t, "alice@example.com", issuer), l.Server.URL))
+	}
+	m, err := NewMonitor(t.Context(), MonitorOptions{Identities: []verify.Identity{{ID: "alice@example.com"}}, Folder: t.TempDir(),
+		Policy: policy.Policy{Trust: policy.Trust{TrustedRoot: trustedRoots(t, first, second)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left on device")
+	collect := func(ctx context.Context, tell error, logs int, want ...string) (*ui.MonitorReport, error) {
+		t.Helper()
+		got := []string{"not told"}
+		report, err := m.Collect(ctx, func(r *ui.MonitorReport) error {
+			got = nil
+			for _, e := range r.Entries {
+				got = append(got, e.Log)
+			}
+			if len(r.Logs) != logs {
+				t.Errorf("%d logs, want %d", len(r.Logs), logs)
+			}
+			return tell
+		})
+		if !slices.Equal(got, want) {
+			t.Errorf("told of %q, want %q", got, want)
+		}
+		return report, err
+	}
+	if _, err := collect(t.Context(), full, 2, first.Server.URL, second.Server.URL); !errors.Is(err, full) {
+		t.Errorf("where it cannot be told: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	second.Hook(func(_ http.ResponseWriter, r *http.Request) bool {
+		cancel()
+		_, _ = io.Copy(io.Discard, r.Body) // only then the server sees who goes
+		<-r.Context().Done()
+		return true
+	})
+	report, err := collect(ctx, nil, 2, first.Server.URL)
+	if !errors.Is(err, context.Canceled) || report.ExitCode() != ui.ExitTrouble || report.Logs[1].Err == nil {
+		t.Errorf("interrupted: %+v, %v", report, err)
+	}
+	second.Hook(nil)
+	for _, want := range [][]string{{second.Server.URL}, nil} {
+		if _, err := collect(t.Context(), nil, 2, want...); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// trustedRoots writes the trusted root of an instance that has several logs, and returns its file.
+func trustedRoots(t *testing.T, logs ...*monitortest.Log) string {
+	t.Helper()
+	listed := map[string]*root.TransparencyLog{}
+	var authorities []root.CertificateAuthority
+	for _, l := range logs {
+		r := l.TrustedRoot(t)
+		maps.Copy(listed, r.RekorLogs())
+		authorities = append(authorities, r.FulcioCertificateAuthorities()...)
+	}
+	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, authorities, nil, nil, listed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := r.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "trusted_root.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
