@@ -30,13 +30,18 @@ import (
 // the ids differ and git's conversions explain it, that is a warning, as another
 // clone may have other bytes; else the file was changed, and refused. Refused is
 // also what a checkout of HEAD would write otherwise than it is here, though git
-// sees no change: no clone would have the bytes that were hashed.
+// sees no change: no clone would have the bytes that were hashed. All this holds for
+// what links lead to, wherever in the repository it lies.
 func (t *Tree) CompareCommitted(ctx context.Context, repo *gitrepo.Repository, h digest.Hasher, sha256Of func(path string) []byte) (refusals, warnings []Problem, err error) {
 	if !t.Worktree {
 		return nil, nil, nil
 	}
-	c := &comparison{repo: repo, hasher: h, sha256Of: sha256Of, refused: make(map[string]bool)}
-	plain, promised, err := c.sort(ctx, t.Files)
+	c := &comparison{tree: t, repo: repo, hasher: h, sha256Of: sha256Of, refused: make(map[string]bool)}
+	files, err := c.throughLinks(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	plain, promised, err := c.sort(ctx, files)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,12 +58,14 @@ func (t *Tree) CompareCommitted(ctx context.Context, repo *gitrepo.Repository, h
 
 // comparison is one run of CompareCommitted.
 type comparison struct {
+	tree     *Tree
 	repo     *gitrepo.Repository
 	hasher   digest.Hasher
 	sha256Of func(path string) []byte
 
 	refusals, warnings []Problem
 	refused            map[string]bool // one cause for a file is enough
+	targets            map[string]linkTarget
 }
 
 func (c *comparison) refuse(f File, err error, hint string) {
@@ -66,11 +73,45 @@ func (c *comparison) refuse(f File, err error, hint string) {
 		return
 	}
 	c.refused[f.Path] = true
+	if target, isLink := c.targets[f.Path]; isLink && target.err == nil {
+		err = c.tree.behindLink(target, err)
+	}
 	c.refusals = append(c.refusals, Problem{Path: f.Path, Err: err, Hint: hint})
 }
 
 func (c *comparison) warn(f File, err error, hint string) {
 	c.warnings = append(c.warnings, Problem{Path: f.Path, Err: err, Hint: hint})
+}
+
+// throughLinks returns the files of the tree, links as what HEAD has where they
+// lead: with its path, blob and attribute, to be held against what was read through
+// the link.
+func (c *comparison) throughLinks(ctx context.Context) (files []File, err error) {
+	if c.targets, err = c.tree.linkTargets(ctx, c.repo); err != nil || len(c.targets) == 0 {
+		return c.tree.Files, err
+	}
+	var paths []string
+	for _, target := range c.targets {
+		if target.err == nil {
+			paths = append(paths, target.Path)
+		}
+	}
+	viaLFS, err := c.repo.PathsWithAttribute(ctx, paths, "filter", lfsFilter)
+	if err != nil {
+		return nil, err
+	}
+	files = slices.Clone(c.tree.Files)
+	for i := range files {
+		f := &files[i]
+		switch target, isLink := c.targets[f.Path]; {
+		case !isLink:
+		case target.err != nil:
+			c.refuse(*f, target.err, hintLink)
+		default:
+			f.RepoPath, f.BlobID, f.LFS = target.Path, target.OID, viaLFS[target.Path]
+		}
+	}
+	return files, nil
 }
 
 // promise is a file with the pointer that is committed for it.

@@ -25,13 +25,13 @@ func (t *Tree) CheckSignable(ctx context.Context, repo *gitrepo.Repository) (ref
 			c.refused[p.Path] = true
 		}
 		c.absent()
+		if err := c.links(ctx); err != nil {
+			return nil, nil, err
+		}
 		if err := c.changes(ctx); err != nil {
 			return nil, nil, err
 		}
 		c.notDownloaded()
-		if err := c.links(ctx); err != nil {
-			return nil, nil, err
-		}
 		if err := c.signatureFilter(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -68,6 +68,7 @@ type signable struct {
 	repo               *gitrepo.Repository
 	refusals, warnings []Problem
 	refused            map[string]bool // one cause for a path is enough
+	targets            map[string]linkTarget
 }
 
 func (c *signable) refuse(path string, err error, hint string) {
@@ -98,42 +99,38 @@ func (c *signable) notDownloaded() {
 
 // links refuses symbolic links that lead to a file here, and to none in a clone:
 // they are followed in HEAD alone.
-func (c *signable) links(ctx context.Context) error {
-	var links []File
+func (c *signable) links(ctx context.Context) (err error) {
+	if c.targets, err = c.tree.linkTargets(ctx, c.repo); err != nil {
+		return err
+	}
 	for _, f := range c.tree.Files {
-		if f.BlobID == "" {
-			links = append(links, f)
-		}
-	}
-	if len(links) == 0 {
-		return nil
-	}
-	head, err := c.repo.HeadCommit(ctx)
-	if err != nil || head == "" {
-		return err
-	}
-	snapshot, err := c.repo.Snapshot(ctx, head)
-	if err != nil {
-		return err
-	}
-	committed := &objects{ctx: ctx, repo: c.repo, snapshot: snapshot, listing: &listing{tree: c.tree}}
-	texts, err := committed.linkTexts(ctx)
-	if err != nil {
-		return err
-	}
-	for _, f := range links {
-		if _, err := committed.follow(f.RepoPath, texts); err != nil {
-			c.refuse(f.Path, err, "have it lead, by a relative path, to a file that git tracks; or put the file in its place, and commit")
+		if err := c.targets[f.Path].err; err != nil {
+			c.refuse(f.Path, err, hintLink)
 		}
 	}
 	return nil
 }
 
-// changes refuses what differs from HEAD in the model. A change of attributes,
-// also above the model, is a warning: the files were written by other rules than
-// another clone will have.
+// changes refuses what differs from HEAD in the model, or where its links lead. A
+// change of attributes, also above those, is a warning: the files were written by
+// other rules than another clone will have.
 func (c *signable) changes(ctx context.Context) error {
-	changes, err := c.repo.Changes(ctx, append(c.attributesAbove(), c.tree.RepoPath)...)
+	above, leadOut := attributesAbove(c.tree.RepoPath), false
+	links := make(map[string][]string) // by what they lead to
+	for link, target := range c.targets {
+		if target.err == nil {
+			links[target.Path] = append(links[target.Path], link)
+			above = append(above, attributesAbove(target.Path)...)
+			leadOut = leadOut || !gitrepo.IsUnder(target.Path, c.tree.RepoPath)
+		}
+	}
+	slices.Sort(above)
+	above = slices.Compact(above)
+	under := append(slices.Clone(above), c.tree.RepoPath)
+	if leadOut {
+		under = nil // they may be more than fit on a command line
+	}
+	changes, err := c.repo.Changes(ctx, under...)
 	if err != nil {
 		return err
 	}
@@ -142,13 +139,16 @@ func (c *signable) changes(ctx context.Context) error {
 		model[f.RepoPath] = f.Path
 	}
 	for _, change := range changes {
+		for _, link := range links[change.Path] {
+			c.refuse(link, c.tree.behindLink(c.targets[link], describeChange(change.Kind)), hintCommit)
+		}
 		file, isFile := model[change.Path]
 		switch {
 		case change.Path == c.tree.signature:
 		case slices.Contains(c.tree.Uncommitted, c.tree.inModel(change.Path)): // left out already
 		case isFile:
 			c.refuse(file, describeChange(change.Kind), hintCommit)
-		case path.Base(change.Path) == attributesFile:
+		case slices.Contains(above, change.Path), path.Base(change.Path) == attributesFile && gitrepo.IsUnder(change.Path, c.tree.RepoPath):
 			c.warnings = append(c.warnings, Problem{Path: c.tree.inModel(change.Path), Err: fmt.Errorf("%w: another clone will use other attributes", ErrUncommitted)})
 		case change.Kind&gitrepo.Untracked != 0 || !c.tree.holds(change.Path):
 		default:
@@ -179,11 +179,11 @@ func describeChange(kind gitrepo.ChangeKind) error {
 	return ErrUncommitted
 }
 
-// attributesAbove returns the attribute files that hold for the model and lie
-// above it.
-func (c *signable) attributesAbove() []string {
+// attributesAbove returns the attribute files that hold for a path in the
+// repository and lie above it.
+func attributesAbove(repoPath string) []string {
 	var files []string
-	for dir := c.tree.RepoPath; dir != ""; {
+	for dir := repoPath; dir != ""; {
 		dir = parent(dir)
 		files = append(files, join(dir, attributesFile))
 	}

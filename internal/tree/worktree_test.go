@@ -402,7 +402,7 @@ func TestCommittedOnly(t *testing.T) {
 	}
 }
 
-func TestLinkTargetsAreHeldAgainstNoBlob(t *testing.T) {
+func TestLinksHaveNoBlobOfTheirOwn(t *testing.T) {
 	m := newModel(t, map[string]string{"a": "a"})
 	symlink(t, "a", m.file("link"))
 	m.CommitAll(m.dir, "link")
@@ -437,5 +437,55 @@ func TestLinksThatNoCloneFollows(t *testing.T) {
 		if !strings.Contains(refusals[i].Err.Error(), says) || refusals[i].Hint == "" {
 			t.Errorf("%s: %v; want %q", refusals[i].Path, refusals[i].Err, says)
 		}
+	}
+}
+
+// TestLinksAreHeldAgainstHEAD changes what links lead to, where the model does not
+// look by itself.
+func TestLinksAreHeldAgainstHEAD(t *testing.T) {
+	for name, c := range map[string]struct {
+		change            func(t *testing.T, m *model)
+		refused, compared string // by CheckSignable, and by CompareCommitted alone
+		noted             []string
+	}{
+		"nothing":    {change: func(*testing.T, *model) {}},
+		"the same":   {change: func(_ *testing.T, m *model) { m.Write(m.dir, "out/o", "o\n") }},
+		"unstaged":   {change: func(_ *testing.T, m *model) { m.Write(m.dir, "out/o", "dirty\n") }, refused: "symlink+uncommitted", compared: "symlink+uncommitted"},
+		"unnoticed":  {change: func(_ *testing.T, m *model) { m.forge("out/o", "O\n") }, compared: "symlink+uncommitted"},
+		"staged":     {change: func(_ *testing.T, m *model) { m.Write(m.dir, "out/o", "dirty\n"); m.Git(m.dir, "add", "out/o") }, refused: "symlink+uncommitted", compared: "symlink+uncommitted"},
+		"attributes": {change: func(_ *testing.T, m *model) { m.Write(m.dir, "out/.gitattributes", "") }, noted: []string{"../out/.gitattributes: uncommitted"}},
+		"line ends": {change: func(_ *testing.T, m *model) {
+			m.Write(m.dir, "out/o", "o\r\n")
+			m.Git(m.dir, "add", "--renormalize", "out/o")
+		}, compared: "outdated+symlink"},
+		"another link": {change: func(t *testing.T, m *model) {
+			m.Git(m.dir, "update-index", "--assume-unchanged", "m/l")
+			m.remove("m/l")
+			symlink(t, "../out/p", m.file("m/l"))
+		}, compared: "outdated+symlink"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newModel(t, map[string]string{"m/a": "a", "out/o": "o\n", "out/p": "p\n", "out/.gitattributes": "o text eol=lf\n"})
+			symlink(t, "../out/o", m.file("m/l"))
+			m.CommitAll(m.dir, "link")
+			c.change(t, m)
+			want := func(cause string) []string {
+				if cause == "" {
+					return nil
+				}
+				return []string{"l: " + cause}
+			}
+			tr := m.open(t, "m", Options{AllowSymlinks: true, Committed: true})
+			refusals, warnings := m.signable(t, tr)
+			if got := problems(refusals); !slices.Equal(got, want(c.refused)) {
+				t.Errorf("signable refuses %q, want %q", got, want(c.refused))
+			}
+			if got, want := problems(warnings), append([]string{"l: symlink"}, c.noted...); !slices.Equal(got, want) {
+				t.Errorf("warnings %q, want %q", got, want)
+			}
+			if refusals, _ = m.compare(t, tr); !slices.Equal(problems(refusals), want(c.compared)) {
+				t.Errorf("comparing refuses %q, want %q", problems(refusals), want(c.compared))
+			}
+		})
 	}
 }

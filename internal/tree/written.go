@@ -55,7 +55,8 @@ func (c *comparison) attributesAt(ctx context.Context, files []File) (w *written
 	}
 	for i, f := range files {
 		w.attributes[f.RepoPath] = table[i]
-		w.converted[f.RepoPath] = f.Size > 0 && mayConvert(checkout, table[i])
+		// A link and what it leads to have one path there.
+		w.converted[f.RepoPath] = w.converted[f.RepoPath] || f.Size > 0 && mayConvert(checkout, table[i])
 	}
 	return w, nil
 }
