@@ -335,3 +335,16 @@ func TestCacheSharedBlobs(t *testing.T) {
 		})
 	}
 }
+
+// A link of the same text leads elsewhere from a snapshot than from blobs; here it comes while the file does.
+func TestCacheSharedBlobsFromSnapshot(t *testing.T) {
+	content := text(70_000)
+	target := "../../blobs/ab/" + strings.Repeat("ab", 32)
+	to := download.Cache{Dir: t.TempDir(), Repo: repo, Commit: commit, RealFiles: true}
+	write(t, filepath.Join(to.Dir, target[len("../../"):]), string(content))
+	name := filepath.Join(to.Dir, repo, snapshot, "w.bin")
+	o := &origin{files: map[string][]byte{"w.bin": content}, spoil: func(*connection) { link(t, target, name) }}
+	if _, err := download.Run(t.Context(), o, []download.File{signed("w.bin", content)}, to, quick()); !errors.Is(err, download.ErrExists) {
+		t.Errorf("%v, want %v", err, download.ErrExists)
+	}
+}

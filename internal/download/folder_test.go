@@ -2,6 +2,7 @@ package download_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -173,6 +174,18 @@ func TestSomebodyWasFaster(t *testing.T) {
 				t.Error("the partial file is left")
 			}
 		})
+	}
+}
+
+// What stands there is as expected, and somebody writes to it while it is hashed.
+func TestKeptFileChanges(t *testing.T) {
+	content := text(1000)
+	dir := t.TempDir()
+	write(t, dir+"/a", string(content))
+	o := quick()
+	o.Progress = func(digest.Progress) { os.Chtimes(dir+"/a", time.Unix(1, 0), time.Unix(1, 0)) }
+	if _, err := download.Run(t.Context(), &origin{}, []download.File{signed("a", content)}, download.Folder{Dir: dir}, o); !errors.Is(err, download.ErrChanged) {
+		t.Errorf("%v, want %v", err, download.ErrChanged)
 	}
 }
 

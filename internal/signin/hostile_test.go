@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,27 @@ func TestHostileAddresses(t *testing.T) {
 		o.Flow = FlowDevice
 		if _, err := run(t, o, i.URL); err == nil || len(o.People.(*person).shown) != 0 {
 			t.Errorf("%s: it is shown: %v", address, err)
+		}
+	}
+}
+
+// TestRedirects has an issuer send on what is asked of it, be it to itself. Nothing is asked, or told, anywhere but where it said.
+func TestRedirects(t *testing.T) {
+	for _, path := range []string{"/.well-known/openid-configuration", "/token", "/keys"} {
+		i := newIssuer(t)
+		var asked atomic.Bool
+		i.answers = map[string]http.HandlerFunc{
+			path: func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, i.URL+"/moved", http.StatusTemporaryRedirect)
+			},
+			"/moved": func(w http.ResponseWriter, r *http.Request) {
+				asked.Store(true)
+				r.URL.Path = path
+				i.Handler().ServeHTTP(w, r)
+			},
+		}
+		if _, err := run(t, options(), i.URL); err == nil || asked.Load() {
+			t.Errorf("%s: it is followed: %t, %v", path, asked.Load(), err)
 		}
 	}
 }

@@ -246,6 +246,10 @@ func TestSignInFails(t *testing.T) {
 		"token in the clear": {func(i *testIssuer) {
 			i.answers = map[string]http.HandlerFunc{"/.well-known/openid-configuration": status(200, `{"issuer":"`+i.URL+`","authorization_endpoint":"`+i.URL+`","token_endpoint":"http://issuer.test/token"}`)}
 		}, nil, ErrInsecure, "http://issuer.test/token", ""},
+		"keys in the clear": {func(i *testIssuer) {
+			i.answers = map[string]http.HandlerFunc{"/.well-known/openid-configuration": status(200, `{"issuer":"`+i.URL+`","authorization_endpoint":"`+i.URL+`","token_endpoint":"`+i.URL+`/token","jwks_uri":"http://issuer.test/keys"}`)}
+		}, nil, ErrInsecure, "http://issuer.test/keys", ""},
+		"another access token": {func(i *testIssuer) { i.claims = map[string]any{"at_hash": "x"} }, nil, ErrState, "do not belong together", "sign again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -65,6 +65,10 @@ func TestFetch(t *testing.T) {
 	if err := both(t, r.instance(t, cache, 2)); err != nil || r.requests() == 0 {
 		t.Errorf("the day after the next: %v, want no error and requests", err)
 	}
+	// What was asked for in a time that is still to come is not known to be recent.
+	if err := both(t, r.instance(t, cache, 0)); err != nil || r.requests() == 0 {
+		t.Errorf("the clock two days late: %v, want no error and requests", err)
+	}
 	r.Close()
 	for _, days := range []int{0, 1, 6} {
 		if err := both(t, r.instance(t, cache, days)); err != nil {
@@ -209,6 +213,23 @@ func TestFetchRotated(t *testing.T) {
 		}
 		r.set(func(served map[string][]byte) { clear(served); maps.Copy(served, stolen) })
 		unavailable(t, both(t, r.instance(t, cache, 8)), "") // when what is kept has expired
+	}
+}
+
+// TestFetchRotatedOften has more roots than are fetched at once. Those that were are kept, and the rest comes the next time.
+func TestFetchRotatedOften(t *testing.T) {
+	r, cache := published(t), t.TempDir()
+	for range maxRotations + 1 {
+		r.rotate(t, time.Now().AddDate(0, 0, 60))
+	}
+	r.publish(t, nil)
+	_, err := r.instance(t, cache, 0).TrustedRoot(t.Context())
+	unavailable(t, err, "")
+	if n := r.requests(); n > maxRotations+1 {
+		t.Errorf("%d requests, want at most one more than %d", n, maxRotations)
+	}
+	if err := both(t, r.instance(t, cache, 0)); err != nil {
+		t.Errorf("the next time: %v", err)
 	}
 }
 
