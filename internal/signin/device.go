@@ -41,10 +41,7 @@ func (f *flow) byDevice(ctx context.Context) (string, error) {
 	if err := confidential(where); err != nil || device.DeviceCode == "" || !typed.MatchString(device.UserCode) {
 		return "", f.failed(errors.Join(errors.New("its answer says not what to enter where"), err))
 	}
-	device.Interval = min(max(device.Interval, 1), maxInterval)
-	if latest := time.Now().Add(deviceWait); device.Expiry.IsZero() || device.Expiry.After(latest) {
-		device.Expiry = latest
-	}
+	temper(device, time.Now())
 	f.People.Enter(where, device.UserCode)
 	answer, err := f.config.DeviceAccessToken(ctx, device, oauth2.VerifierOption(verifier))
 	switch {
@@ -56,4 +53,12 @@ func (f *flow) byDevice(ctx context.Context) (string, error) {
 		return "", f.failed(err)
 	}
 	return f.verify(ctx, answer, "")
+}
+
+// temper takes an issuer's haste out of its answer, and its patience.
+func temper(device *oauth2.DeviceAuthResponse, now time.Time) {
+	device.Interval = min(max(device.Interval, 1), maxInterval)
+	if latest := now.Add(deviceWait); device.Expiry.IsZero() || device.Expiry.After(latest) {
+		device.Expiry = latest
+	}
 }

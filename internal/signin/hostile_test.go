@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/git-model-sign/git-model-sign/internal/idtoken"
 	"github.com/git-model-sign/git-model-sign/internal/workload"
 )
@@ -84,6 +86,26 @@ func TestHostileCode(t *testing.T) {
 	}
 }
 
+// TestHostilePatience has an issuer ask for what nobody waits for, or a server would not bear.
+func TestHostilePatience(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		interval, want int64
+		expires        time.Time
+		wait           time.Duration
+	}{
+		{5, 5, now.Add(time.Minute), time.Minute},
+		{0, 1, time.Time{}, deviceWait},
+		{-5, 1, now.AddDate(10, 0, 0), deviceWait},
+		{1 << 40, maxInterval, now.Add(-time.Minute), -time.Minute},
+	} {
+		d := &oauth2.DeviceAuthResponse{Interval: c.interval, Expiry: c.expires}
+		if temper(d, now); d.Interval != c.want || !d.Expiry.Equal(now.Add(c.wait)) {
+			t.Errorf("%+v: every %d s for %s", c, d.Interval, d.Expiry.Sub(now))
+		}
+	}
+}
+
 // TestHostileLength has a server repeat the client's secret where its answer is too long to be shown whole.
 func TestHostileLength(t *testing.T) {
 	const secret = "correct-horse-battery-staple-correct-horse-battery-staple-again"
@@ -121,6 +143,28 @@ func TestHostileToken(t *testing.T) {
 		if _, err := run(t, options(), i.URL); err == nil || strings.Contains(fmt.Sprintf("%v %#v", err, err), part[:20]) {
 			t.Errorf("the token is shown: %v", err)
 		}
+	}
+}
+
+// TestHostileKeys has the server of an issuer's keys repeat what was given beside the identity token.
+func TestHostileKeys(t *testing.T) {
+	i := newIssuer(t)
+	token, err := i.Mint(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.answers = map[string]http.HandlerFunc{
+		"/token": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"access_token":"access-secret","token_type":"bearer","refresh_token":"refresh-secret","id_token":%q}`, token)
+		},
+		"/keys": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, "not with access-secret and refresh-secret")
+		},
+	}
+	if _, err := run(t, options(), i.URL); err == nil || !strings.Contains(err.Error(), "not with") || strings.Contains(err.Error(), "-secret") {
+		t.Errorf("a token is shown, or nothing: %v", err)
 	}
 }
 

@@ -72,6 +72,18 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestOtherHost has a page lead here by a name of its own, as in DNS rebinding.
+func TestOtherHost(t *testing.T) {
+	out := make(chan answer, 1)
+	var strangers atomic.Int32
+	h := new(flow).answers("st", "localhost:1", out, &strangers)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://rebound.test:1"+callback+"?state=st&code=c", nil))
+	if w.Code != http.StatusBadRequest || strangers.Load() != 1 || len(out) != 0 {
+		t.Errorf("the page is %d %s, %d strangers, %d answers", w.Code, w.Body, strangers.Load(), len(out))
+	}
+}
+
 // TestSecondAnswer has a browser come back twice, as after pressing Reload.
 func TestSecondAnswer(t *testing.T) {
 	out := make(chan answer, 1)
