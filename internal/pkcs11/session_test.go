@@ -3,6 +3,8 @@ package pkcs11_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"github.com/git-model-sign/git-model-sign/internal/pkcs11"
 	"github.com/git-model-sign/git-model-sign/internal/pkcs11/module"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
+	"github.com/git-model-sign/git-model-sign/internal/verify/verifytest"
 )
 
 // helperVariable has the test's own program be a helper: the real one, or one that answers with the variable's text.
@@ -32,7 +35,8 @@ func TestMain(m *testing.M) {
 	default:
 		for lines := pkcs11.NewLines(os.Stdin); lines.Read(new(pkcs11.Request)) == nil; {
 			next, rest, _ := strings.Cut(answer, "\n")
-			fmt.Println(strings.ReplaceAll(next, "FLOOD", strings.Repeat("a", 2<<20)))
+			secret := os.Getenv("MODELSIGN_PIN") + os.Getenv("MODELSIGN_PASSPHRASE") + os.Getenv("SIGSTORE_ID_TOKEN")
+			fmt.Println(strings.NewReplacer("FLOOD", strings.Repeat("a", 2<<20), "SECRETS", secret).Replace(next))
 			answer = rest
 		}
 	}
@@ -223,12 +227,12 @@ func TestWrongPIN(t *testing.T) {
 	for name, c := range map[string]struct{ uri, typed, text string }{
 		"typed":           {"pkcs11:token=release;object=p256", "wrong-pin", "CKR_PIN_INCORRECT"},
 		"in URI":          {"pkcs11:token=release;object=p256?pin-value=wrong-pin", "", "CKR_PIN_INCORRECT"},
-		"empty":           {"pkcs11:token=release;object=p256", "", "was not tried"},
+		"empty":           {"pkcs11:token=release;object=p256", "", ", and was not tried"},
 		"no file":         {"pkcs11:token=release;object=p256?pin-source=/nowhere/pin", "", "reading the PIN"},
-		"two lines":       {"pkcs11:token=release;object=p256?pin-source=" + pinFile(softhsm.PIN+"\nwrong-pin\n"), "", "was not tried"},
-		"byte order mark": {"pkcs11:token=release;object=p256?pin-source=" + pinFile("\ufeffwrong-pin"), "", "was not tried"},
-		"no text":         {"pkcs11:token=release;object=p256?pin-source=" + pinFile("wrong-pin\xff"), "", "was not tried"},
-		"nothing":         {"pkcs11:token=release;object=p256?pin-source=" + pinFile("\r\n"), "", "was not tried"},
+		"two lines":       {"pkcs11:token=release;object=p256?pin-source=" + pinFile(softhsm.PIN+"\nwrong-pin\n"), "", ", and was not tried"},
+		"byte order mark": {"pkcs11:token=release;object=p256?pin-source=" + pinFile("\ufeffwrong-pin"), "", ", and was not tried"},
+		"no text":         {"pkcs11:token=release;object=p256?pin-source=" + pinFile("wrong-pin\xff"), "", ", and was not tried"},
+		"nothing":         {"pkcs11:token=release;object=p256?pin-source=" + pinFile("\r\n"), "", ", and was not tried"},
 		"too much":        {"pkcs11:token=release;object=p256?pin-source=" + pinFile(strings.Repeat("wrong-pin", 1000)), "", "too large"},
 	} {
 		o, asked := options(t, "module", c.typed)
@@ -276,6 +280,46 @@ func TestLastTry(t *testing.T) {
 		}
 		if _, err = s.PrivateKey(t.Context()); !errors.Is(err, c.want) || *asked != c.asked || announced != (name == "on the token") {
 			t.Errorf("%s: %v after %d questions, want %v after %d; a keypad was announced: %t", name, err, *asked, c.want, c.asked, announced)
+		}
+		s.Close()
+	}
+}
+
+// A module runs in the helper, and finds none of our secrets there.
+func TestHelperHasNoSecrets(t *testing.T) {
+	u, err := pkcs11.ParseURI("pkcs11:?module-path=" + os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, _ := options(t, `{"failure":{"kind":"module","message":"found [SECRETS]"}}`, "")
+	for _, name := range []string{"MODELSIGN_PIN", "MODELSIGN_PASSPHRASE", "SIGSTORE_ID_TOKEN"} {
+		t.Setenv(name, "hunter2")
+	}
+	if _, err := pkcs11.Open(t.Context(), u, o); err == nil || !strings.Contains(err.Error(), "found []") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Where the public half is in a certificate only, it has to be in one.
+func TestCertifiedKey(t *testing.T) {
+	u, err := pkcs11.ParseURI("pkcs11:?module-path=" + os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := verifytest.NewRoot(t, "root")
+	var certificates [2]string
+	for i := range certificates {
+		certificates[i] = `"` + base64.StdEncoding.EncodeToString(root.Issue(t, "signer", verifytest.NewKey(t, elliptic.P256())).Raw) + `"`
+	}
+	for found, want := range map[string]error{certificates[0]: nil, certificates[0] + "," + certificates[1]: pkcs11.ErrObject} {
+		o, _ := options(t, strings.Join([]string{`{"token":{"label":"release"}}`, `{"object":{"label":"k","id":"AQ==","keyType":3}}`,
+			`{"failure":{"kind":"object","message":"none"}}`, `{"certificates":[` + found + `]}`}, "\n"), "")
+		s, err := pkcs11.Open(t.Context(), u, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key, err := s.PrivateKey(t.Context()); !errors.Is(err, want) || (key != nil) != (want == nil) {
+			t.Errorf("%v, %v, want %v", key, err, want)
 		}
 		s.Close()
 	}
