@@ -155,6 +155,7 @@ func TestOpenFollowsRedirects(t *testing.T) {
 		requests []string
 	}{
 		{"to another host", lead(cdn + signed), nil, "", []string{theHub + fileURI, cdn + signed}},
+		{"to another port", lead(theHub + ":8443/blob"), nil, "", []string{theHub + fileURI, theHub + ":8443/blob"}},
 		{"within the Hub, then away", inTurn(lead("/api/resolve-cache/f"), lead(cdn+signed)), nil, "", []string{theHub + fileURI, theHub + "/api/resolve-cache/f", cdn + signed}},
 		{"to another host and back", lead(cdn + "/back"), nil, "", []string{theHub + fileURI, cdn + "/back", theHub + "/home"}},
 		{"to http", lead("http://cdn.example.com" + signed), hub.ErrRedirect, "from https to http", []string{theHub + fileURI}},
@@ -173,7 +174,7 @@ func TestOpenFollowsRedirects(t *testing.T) {
 				}
 				test.server.ServeHTTP(w, r)
 			})
-			hosts := map[string]http.Handler{theHub: home, cdn: at(map[string]http.Handler{
+			hosts := map[string]http.Handler{theHub: home, theHub + ":8443": reply(200, string(content)), cdn: at(map[string]http.Handler{
 				signed:             reply(200, string(content), "ETag", `"other"`, "X-Linked-Size", "1", "X-Repo-Commit", blob),
 				"/back":            reply(302, "", "Location", theHub+"/home"),
 				"/http":            reply(302, "", "Location", "http://huggingface.co/"),
@@ -249,6 +250,8 @@ func TestReadGoesOn(t *testing.T) {
 		{"broken before the first byte", inTurn(serve(0), serve(-1)), "", []string{"", ""}},
 		{"then without ranges", inTurn(serve(500), wholeOnly), "", []string{"", "bytes=500-"}},
 		{"then not reachable", inTurn(serve(500), reply(502, ""), reply(502, ""), serve(-1)), "", []string{"", "bytes=500-", "bytes=500-", "bytes=500-"}},
+		{"ended early", inTurn(reply(200, string(content[:500]), "ETag", blob, "Transfer-Encoding", "chunked", "X-Linked-Size", strconv.Itoa(len(content))), serve(-1)),
+			"", []string{"", "bytes=500-"}},
 		{"silent", inTurn(stall, serve(-1)), "", []string{"", "bytes=500-"}},
 		{"broken for good", inTurn(serve(500), serve(0)), "broken off at byte 500", []string{"", "bytes=500-", "bytes=500-", "bytes=500-", "bytes=500-"}},
 		{"then gone", inTurn(serve(500), reply(404, "", "X-Error-Code", "EntryNotFound")), "no such file", []string{"", "bytes=500-"}},
