@@ -183,7 +183,8 @@ func TestKeptFileChanges(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/a", string(content))
 	o := quick()
-	o.Progress = func(digest.Progress) { os.Chtimes(dir+"/a", time.Unix(1, 0), time.Unix(1, 0)) }
+	var times atomic.Int64
+	o.Progress = func(digest.Progress) { os.Chtimes(dir+"/a", time.Time{}, time.Unix(times.Add(1), 0)) }
 	if _, err := download.Run(t.Context(), &origin{}, []download.File{signed("a", content)}, download.Folder{Dir: dir}, o); !errors.Is(err, download.ErrChanged) {
 		t.Errorf("%v, want %v", err, download.ErrChanged)
 	}

@@ -105,6 +105,7 @@ func TestListRefusesElements(t *testing.T) {
 		{"C1 control", page(element("a\u009bb", "")), "control character"},
 		{"hooks", page(element(".git/hooks/post-checkout", "")), ".git folder"},
 		{"hooks in capitals", page(element("a/.GIT/hooks/post-checkout", "")), ".git folder"},
+		{"hooks by a short name", page(element("a/GIT~1/hooks/post-checkout", "")), ".git folder"},
 		{"no path", page(element("", "")), "between 1 and"},
 		{"long path", page(element(strings.Repeat("a/", 2048)+"a", "")), "between 1 and"},
 		{"bad folder", page(`{"type":"directory","path":"../a"}`), `".."`},

@@ -55,6 +55,7 @@ func TestParseNameRefuses(t *testing.T) {
 		{"org/name@main", "no repository id"},
 		{"org/name.git", "no repository id"},
 		{"org/na--me", "no repository id"},
+		{"org/na..me", "no repository id"},
 		{"org/-name", "no repository id"},
 		{"org/name.", "no repository id"},
 		{"org/\x1b[2J", `"org/\x1b[2J"`},

@@ -150,3 +150,20 @@ type dated struct{ at time.Time }
 func (d dated) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{Header: http.Header{"Date": {d.at.UTC().Format(http.TimeFormat)}}, Body: http.NoBody}, nil
 }
+
+// Secrets go over https, or nowhere but to this machine.
+func TestConfidential(t *testing.T) {
+	for address, want := range map[string]bool{
+		"https://issuer.test/": true, "http://localhost:1/": true, "http://127.0.0.1:1/": true, "http://127.9.9.9/": true, "http://[::1]:1/": true,
+		"http://issuer.test/": false, "http://localhost.issuer.test/": false, "http://127.0.0.1.issuer.test/": false, "http://localhost@issuer.test/": false,
+		"http://0.0.0.0/": false, "http://10.0.0.1/": false, "http:///": false, "ftp://localhost/": false, "//localhost/": false, "": false,
+	} {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Confidential(u); got != want {
+			t.Errorf("%q: %t", address, got)
+		}
+	}
+}
