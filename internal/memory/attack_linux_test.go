@@ -6,9 +6,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
 )
 
 // Nothing that came with a repository can vouch for a file: not a memory that a
@@ -60,6 +63,15 @@ func TestBelievesNoOtherMemory(t *testing.T) {
 				return err
 			}
 			return os.WriteFile(Path(s.gitDir), b, 0o600)
+		},
+		"one of another worktree": func(t *testing.T) error {
+			elsewhere := *s
+			elsewhere.T, elsewhere.top = t, t.TempDir()
+			m := elsewhere.open()
+			elsewhere.learn(m, path)
+			elsewhere.save(m)
+			elsewhere.wantRemembered(elsewhere.open(), path, "alpha")
+			return nil
 		},
 		"altered by a byte": func(*testing.T) error {
 			b := bytes.Clone(own)
@@ -113,8 +125,13 @@ func TestKeyMustBeTheUsersOwn(t *testing.T) {
 		"behind a symbolic link": func(key string) error {
 			return errors.Join(os.Rename(key, key+".moved"), os.Symlink(key+".moved", key))
 		},
+		"that is somebody else's":        func(key string) error { return os.Chown(key, 12345, -1) },
+		"in a folder of somebody else's": func(key string) error { return os.Chown(filepath.Dir(key), 12345, -1) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			if strings.Contains(name, "somebody") && os.Geteuid() != 0 {
+				needs.Missing(t, "only root can give a file away")
+			}
 			s := newSite(t)
 			s.open()
 			if err := spoil(filepath.Join(s.secrets, secretName)); err != nil {
