@@ -44,6 +44,9 @@ func TestPublished(t *testing.T) {
 	s.Git(detached, "update-ref", "--no-deref", "HEAD", "refs/tags/alone")
 	s.Git(detached, "tag", "-d", "alone")
 	single := clone("single", "--single-branch", "--branch", "main")
+	tag := clone("tag", "--depth", "1", "--branch", "alone")
+	all := clone("all")
+	s.Git(all, "config", "--add", "remote.origin.fetch", "+refs/tags/*:refs/tags/*")
 	renamed := clone("renamed", "--origin", "upstream")
 	instead := clone("instead")
 	s.Git(instead, "config", "remote.origin.url", "short:origin")
@@ -77,6 +80,10 @@ func TestPublished(t *testing.T) {
 		{fresh, "FETCH_HEAD", false},
 		{detached, "HEAD", true},
 		{mirror, "side", true},
+		{mirror, "alone", true},
+		{tag, "HEAD", true},
+		{all, "main", true},
+		{all, "alone", false}, // git puts the tags of any repository there
 		{never, "theirs", false},
 	} {
 		r, err := Open(t.Context(), c.dir)
@@ -92,7 +99,15 @@ func TestPublished(t *testing.T) {
 		}
 	}
 
-	// What was fetched from a remote of another address has come from there.
+	// What was fetched from a remote of another address has come from there, wherever it is kept.
+	s.Git(all, "remote", "add", "fork", fork)
+	s.Git(all, "config", "remote.fork.fetch", "+refs/heads/*:refs/remotes/origin/fork/*")
+	s.Git(all, "fetch", "-q", "fork")
+	if r, err := Open(t.Context(), all); err != nil {
+		t.Fatal(err)
+	} else if got, err := r.Published(t.Context(), strings.TrimSpace(s.Git(all, "rev-parse", "origin/fork/main")), url); err != nil || got {
+		t.Errorf("among the branches of another remote = %v, %v; want false", got, err)
+	}
 	s.Git(usual, "remote", "add", "fork", fork)
 	s.Git(usual, "fetch", "-q", "fork")
 	commit := strings.TrimSpace(s.Git(usual, "rev-parse", "fork/main"))
@@ -107,22 +122,96 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-func TestTrackingGlob(t *testing.T) {
-	for refspec, want := range map[string]string{
-		"+refs/heads/*:refs/remotes/origin/*":      "refs/remotes/origin/*",
-		"refs/heads/main:refs/remotes/origin/main": "refs/[r]emotes/origin/main",
-		"+refs/*:refs/*":                           "refs/*",
-		"refs/tags/v1:refs/tags/v1":                "refs/[t]ags/v1",
-		"refs/heads/main":                          "",
-		"refs/heads/main:":                         "",
-		"^refs/heads/main":                         "",
-		"^refs/heads/*:refs/remotes/origin/*":      "",
-		"main:other":                               "",
-		"refs/heads/main:refs/":                    "",
-		"refs/heads/main:refs/[a-z]*":              "",
+func TestPublishedRefs(t *testing.T) {
+	for _, c := range []struct {
+		refspec, want string
+		bare          bool
+	}{
+		{"+refs/heads/*:refs/remotes/origin/*", "refs/remotes/origin/*", false},
+		{"refs/heads/main:refs/remotes/origin/main", "refs/[r]emotes/origin/main", false},
+		{"refs/heads/release/*:refs/remotes/origin/r/*", "refs/remotes/origin/r/*", false},
+		{"refs/heads/main:mine", "refs/[h]eads/mine", false},
+		{"refs/heads/main:heads/mine", "refs/[h]eads/mine", false},
+		{"+refs/*:refs/*", "refs/heads/* refs/tags/*", true},
+		{"+refs/*:refs/remotes/o/*", "refs/remotes/o/heads/*", false},
+		{"+refs/he*:refs/remotes/o/x*", "refs/remotes/o/xads/*", false},
+		{"+refs/*/head:refs/remotes/o/*", "", true},
+		{"refs/tags/v1:refs/tags/v1", "refs/[t]ags/v1", false},
+		{"+refs/tags/*:refs/tags/*", "", false},
+		{"+refs/tags/*:refs/tags/*", "refs/tags/*", true},
+		{"+refs/pull/*/head:refs/remotes/origin/pr/*", "", true},
+		{"refs/pull/1/head:refs/remotes/origin/pr/1", "", true},
+		{"pull/1/head:refs/remotes/origin/pr/1", "", true},
+		{"refs/heads/main", "", true},
+		{"refs/heads/main:", "", true},
+		{"^refs/heads/main", "", true},
+		{"^refs/heads/*:refs/remotes/origin/*", "", true},
+		{"refs/heads/*:refs/remotes/origin/main", "", true},
+		{"refs/heads/main:refs/[a-z]*", "", true},
 	} {
-		if got := trackingGlob(refspec); got != want {
-			t.Errorf("%s: %q, want %q", refspec, got, want)
+		s, fills := parseRefspec(c.refspec)
+		if !fills {
+			s = refspec{}
 		}
+		if got := strings.Join(s.published(c.bare), " "); got != c.want {
+			t.Errorf("%s: %q, want %q", c.refspec, got, c.want)
+		}
+	}
+}
+
+// TestPullRequestsArePublishedByNobody fetches what anybody could have a remote keep, into every place where
+// somebody may want it.
+func TestPullRequestsArePublishedByNobody(t *testing.T) {
+	s := gittest.New(t)
+	origin := s.Init("origin", map[string]string{"a": "1\n"})
+	s.Git(origin, "checkout", "-q", "--detach")
+	s.Write(origin, "a", "evil\n")
+	s.CommitAll(origin, "a pull request")
+	s.Git(origin, "update-ref", "refs/pull/1/head", "HEAD")
+	s.Git(origin, "checkout", "-q", "main")
+	url := "file://" + origin
+
+	for _, c := range []struct {
+		name     string
+		clone    []string
+		refspecs []string // besides those that clone configures
+		evil     string
+	}{
+		{"usual", nil, nil, ""},
+		{"mirror", []string{"--mirror"}, nil, "refs/pull/1/head"},
+		{"among the branches", nil, []string{"+refs/pull/*/head:refs/remotes/origin/pr/*"}, "origin/pr/1"},
+		{"one among the branches", nil, []string{"+refs/pull/1/head:refs/remotes/origin/pr/1"}, "origin/pr/1"},
+		{"all among the branches", nil, []string{"+refs/*:refs/remotes/origin/all/*"}, "refs/remotes/origin/all/pull/1/head"},
+		{"beside the branches", nil, []string{"+refs/pull/*/head:refs/pulls/*"}, "refs/pulls/1"},
+		{"among one's own", nil, []string{"+refs/pull/*/head:refs/heads/pr/*"}, "refs/heads/pr/1"},
+		{"in a bare clone", []string{"--bare"}, []string{"+refs/pull/*/head:refs/heads/pr/*"}, "refs/heads/pr/1"},
+		{"in a bare clone by a short name", []string{"--bare"}, []string{"+refs/pull/1/head:pr/1"}, "refs/heads/pr/1"},
+		{"single branch", []string{"--single-branch", "--branch", "main"}, []string{"+refs/pull/1/head:refs/remotes/origin/pr/1"}, "origin/pr/1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := s.Path(strings.ReplaceAll(c.name, " ", "-"))
+			s.Git(s.Path(), append(append([]string{"clone", "-q"}, c.clone...), url, dir)...)
+			for _, r := range c.refspecs {
+				s.Git(dir, "config", "--add", "remote.origin.fetch", r)
+			}
+			s.Git(dir, "fetch", "-q")
+			want := map[string]bool{"main": true}
+			if c.evil != "" {
+				want[c.evil] = false
+			}
+			r, err := Open(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rev, want := range want {
+				commit, err := r.ResolveCommit(t.Context(), rev)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := r.Published(t.Context(), commit, url); err != nil || got != want {
+					t.Errorf("%s = %v, %v; want %v", rev, got, err, want)
+				}
+			}
+		})
 	}
 }
