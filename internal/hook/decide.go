@@ -2,11 +2,15 @@ package hook
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/git-model-sign/git-model-sign/internal/bounded"
 )
 
 // Decide says whether the worktree is to be verified after an event. gitDir is the absolute git folder
@@ -17,9 +21,9 @@ func Decide(event Event, args []string, gitDir string) (run bool, err error) {
 	switch event {
 	case PostCheckout:
 		single := len(args) == 3 && args[2] == "0" // files were checked out, not a commit
-		return !single && !rebasing(gitDir), nil
+		return !single && !beginsRebase(args, gitDir), nil
 	case PostMerge:
-		return !rebasing(gitDir), nil
+		return true, nil
 	case PostRewrite:
 		// An amended commit leaves the worktree as it is. At the end of a rebase its state is still there.
 		return !slices.Equal(args, []string{"amend"}), nil
@@ -29,20 +33,29 @@ func Decide(event Event, args []string, gitDir string) (run bool, err error) {
 	return false, fmt.Errorf("%w: %q", ErrEvent, event)
 }
 
-// rebasing says whether a rebase is under way that git will end with a post-rewrite hook. It
-// does so only if a commit was rewritten: a rebase that merely moves forward, or drops every commit, ends
-// with the checkout of its base, and that is then the call to verify at.
+// maxOnto bounds the file in which git keeps the base of a rebase, in bytes.
+const maxOnto = 256
+
+// beginsRebase says whether a checkout is that of the base of a rebase which git will end with a
+// post-rewrite hook. It does so only if a commit was rewritten: a rebase that merely moves forward, or drops
+// every commit, ends with the checkout of its base, and that is then the call to verify at.
 //
-// The merge backend has written down what is left to do before that checkout. The apply backend
-// writes its state afterwards, so that a rebase with it is verified twice.
-func rebasing(gitDir string) bool {
-	if gitDir == "" {
+// The merge backend has written down the base and what is left to do before that checkout, and what is done
+// from the first command on: a checkout after that is the user's, in a rebase that has stopped, or one of its
+// commands. The apply backend writes its state afterwards, so that a rebase with it is verified twice.
+func beginsRebase(args []string, gitDir string) bool {
+	if gitDir == "" || len(args) != 3 {
 		return false
 	}
-	if _, err := os.Stat(filepath.Join(gitDir, "rebase-apply", "rebasing")); err == nil {
-		return true
+	state := filepath.Join(gitDir, "rebase-merge")
+	if _, err := os.Lstat(filepath.Join(state, "done")); !errors.Is(err, fs.ErrNotExist) {
+		return false
 	}
-	todo, err := os.Open(filepath.Join(gitDir, "rebase-merge", "git-rebase-todo"))
+	onto, err := bounded.ReadRegular(filepath.Join(state, "onto"), maxOnto)
+	if err != nil || strings.TrimSpace(string(onto)) != args[1] {
+		return false
+	}
+	todo, err := os.Open(filepath.Join(state, "git-rebase-todo"))
 	if err != nil {
 		return false
 	}

@@ -8,6 +8,15 @@ import (
 	"testing"
 )
 
+// rebase is the state of one onto 2222, with what is left to do and other files of it with their contents.
+func rebase(todo string, files ...string) map[string]string {
+	state := map[string]string{"rebase-merge/git-rebase-todo": todo, "rebase-merge/onto": "2222\n"}
+	for i := 0; i+1 < len(files); i += 2 {
+		state["rebase-merge/"+files[i]] = files[i+1]
+	}
+	return state
+}
+
 func TestDecide(t *testing.T) {
 	checkout := []string{"1111", "2222", "1"}
 	tests := []struct {
@@ -28,15 +37,20 @@ func TestDecide(t *testing.T) {
 		{"end of a rebase", map[string]string{"rebase-merge/git-rebase-todo": ""}, PostRewrite, []string{"rebase"}, true},
 		{"rewritten by a newer git's command", nil, PostRewrite, []string{"replay"}, true},
 		{"index", nil, PostIndexChange, []string{"1", "0"}, false},
-		{"rebase, picks to come", map[string]string{"rebase-merge/git-rebase-todo": "# x\npick 1111 a\n"}, PostCheckout, checkout, false},
-		{"rebase, a fixup to come", map[string]string{"rebase-merge/git-rebase-todo": "exec true\n\tf -C 1111\n"}, PostCheckout, checkout, false},
-		{"rebase, a merge inside", map[string]string{"rebase-merge/git-rebase-todo": "merge -C 1111 x\n"}, PostMerge, []string{"0"}, false},
-		{"rebase that only moves forward", map[string]string{"rebase-merge/git-rebase-todo": ""}, PostCheckout, checkout, true},
-		{"rebase that only runs a command", map[string]string{"rebase-merge/git-rebase-todo": "exec make pick\nupdate-ref x\n"}, PostCheckout, checkout, true},
-		{"rebase that drops", map[string]string{"rebase-merge/git-rebase-todo": "noop\ndrop 1111 x\n"}, PostCheckout, checkout, true},
-		{"rebase --apply, stopped", map[string]string{"rebase-apply/rebasing": ""}, PostCheckout, checkout, false},
+		{"rebase, picks to come", rebase("# x\npick 1111 a\n"), PostCheckout, checkout, false},
+		{"rebase, a fixup to come", rebase("exec true\n\tf -C 1111\n"), PostCheckout, checkout, false},
+		{"rebase that only moves forward", rebase(""), PostCheckout, checkout, true},
+		{"rebase that only runs a command", rebase("exec make pick\nupdate-ref x\n"), PostCheckout, checkout, true},
+		{"rebase that drops", rebase("noop\ndrop 1111 x\n"), PostCheckout, checkout, true},
+		{"rebase, a merge inside", rebase("merge -C 1111 x\n", "done", "pick 1111 a\n"), PostMerge, []string{"0"}, true},
+		{"rebase, stopped", rebase("pick 1111 a\n", "done", "pick 1111 b\n"), PostCheckout, checkout, true},
+		{"rebase, stopped, and a checkout of its base", rebase("pick 1111 a\n", "done", "break\n"), PostCheckout, checkout, true},
+		{"rebase, stopped, and a merge", rebase("pick 1111 a\n", "done", "pick 1111 b\n"), PostMerge, []string{"0"}, true},
+		{"rebase, its list in the editor, and a checkout of something else", rebase("pick 1111 a\n"), PostCheckout, []string{"1111", "3333", "1"}, true},
+		{"rebase of an older git", map[string]string{"rebase-merge/git-rebase-todo": "pick 1111 a\n"}, PostCheckout, checkout, true},
+		{"rebase --apply, stopped", map[string]string{"rebase-apply/rebasing": ""}, PostCheckout, checkout, true},
 		{"am, stopped", map[string]string{"rebase-apply/applying": ""}, PostCheckout, checkout, true},
-		{"a line too long to read", map[string]string{"rebase-merge/git-rebase-todo": strings.Repeat("x", 1<<20) + "\npick 1\n"}, PostCheckout, checkout, true},
+		{"a line too long to read", rebase(strings.Repeat("x", 1<<20) + "\npick 1\n"), PostCheckout, checkout, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
