@@ -69,9 +69,16 @@ func isFalse(value string) bool {
 	return false
 }
 
+// notSparse has git read every .gitattributes of an index. In a sparse checkout of whole
+// folders it passes over those of folders that are left out.
+const notSparse = "core.sparseCheckout=false"
+
 // stagedAttributes is [Snapshot.StagedAttributes].
 func (r *Repository) stagedAttributes(ctx context.Context, paths, names []string) ([][]string, error) {
-	return attributeTable(ctx, r.git.output, []string{"--cached"}, paths, names)
+	output := func(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+		return r.git.output(ctx, stdin, slices.Concat([]string{"-c", notSparse}, args)...)
+	}
+	return attributeTable(ctx, output, []string{"--cached"}, paths, names)
 }
 
 // Scratch is a temporary index with an empty worktree of its own, in which git
@@ -110,7 +117,7 @@ func (r *Repository) NewScratch(ctx context.Context) (*Scratch, error) {
 	}
 	// A split index would leave its shared part in the repository. A folder
 	// without hooks is empty on every system, unlike what /dev/null is.
-	s.options = []string{"-c", "core.splitIndex=false", "-c", "core.untrackedCache=false", "-c", "core.hooksPath=" + s.hooks()}
+	s.options = []string{"-c", "core.splitIndex=false", "-c", "core.untrackedCache=false", "-c", notSparse, "-c", "core.hooksPath=" + s.hooks()}
 	s.git.dir = s.worktree()
 	env := without(s.git.env, "GIT_PREFIX", "GIT_IMPLICIT_WORK_TREE", "GIT_ATTR_SOURCE")
 	env = with(env, "GIT_DIR", r.GitDir)
