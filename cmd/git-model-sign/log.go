@@ -27,10 +27,12 @@ func setupLog(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []stri
 			return err
 		}
 		if !*asJSON {
-			return walk.Log(ctx, repo, o, func(e *ui.LogEntry) error {
+			err := walk.Log(ctx, repo, o, func(e *ui.LogEntry) error {
 				t.LogEntry(e)
 				return t.Broken()
 			})
+			t.Fetched(repo.Fetched())
+			return err
 		}
 		all := ui.NewLogJSON()
 		if err := walk.Log(ctx, repo, o, func(e *ui.LogEntry) error {
@@ -39,6 +41,7 @@ func setupLog(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []stri
 		}); err != nil {
 			return err
 		}
+		all.Fetched = repo.Fetched()
 		return ui.WriteJSON(t.Out, all)
 	}
 }

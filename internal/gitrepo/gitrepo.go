@@ -75,8 +75,9 @@ type Repository struct {
 	// slashes and without one at its end; "" for Top itself.
 	Prefix string
 
-	git    git
-	config *configuration
+	git     git
+	config  *configuration
+	fetches *fetches
 }
 
 // Open finds the repository of a folder as git does, GIT_DIR and GIT_WORK_TREE
@@ -163,7 +164,7 @@ func discover(ctx context.Context, g git) (*Repository, error) {
 	if facts[0] != SHA1 && facts[0] != SHA256 {
 		return nil, tooOld(ctx)
 	}
-	r := &Repository{ObjectFormat: facts[0], Bare: facts[1] == "true", git: g, config: &configuration{}}
+	r := &Repository{ObjectFormat: facts[0], Bare: facts[1] == "true", git: g, config: &configuration{}, fetches: &fetches{}}
 	r.GitDir = absolute(g.dir, parts[1])
 	r.CommonDir = absolute(g.dir, parts[2])
 	r.Prefix = strings.TrimSuffix(strings.TrimSuffix(parts[3], "\n"), "/")

@@ -8,11 +8,26 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ErrFetch says that objects which a partial clone left out could not be had
 // from any remote.
 var ErrFetch = errors.New("cannot fetch what the partial clone left out")
+
+// fetches counts what was fetched. Only one fetch runs at a time, so that what two of
+// them want is fetched and counted once.
+type fetches struct {
+	mu sync.Mutex
+	n  int
+}
+
+// Fetched is how many objects were fetched through r, as a partial clone lacked them.
+func (r *Repository) Fetched() int {
+	r.fetches.mu.Lock()
+	defer r.fetches.mu.Unlock()
+	return r.fetches.n
+}
 
 // fetchMissing fetches those of the objects that are missing from the remotes
 // that promised them. Where nothing is missing nothing is asked of the network.
@@ -20,6 +35,15 @@ func (r *Repository) fetchMissing(ctx context.Context, promisors, oids []string)
 	if len(promisors) == 0 || len(oids) == 0 {
 		return 0, nil
 	}
+	r.fetches.mu.Lock()
+	defer r.fetches.mu.Unlock()
+	n, err := r.fetchFrom(ctx, promisors, oids)
+	r.fetches.n += n
+	return n, err
+}
+
+// fetchFrom is fetchMissing, once no other fetch is running.
+func (r *Repository) fetchFrom(ctx context.Context, promisors, oids []string) (int, error) {
 	missing, err := r.MissingBlobs(ctx, compactOIDs(oids))
 	if err != nil || len(missing) == 0 {
 		return 0, err

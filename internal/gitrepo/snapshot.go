@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -47,12 +48,27 @@ func (s *Snapshot) ReadAttributesAhead(ctx context.Context, names ...string) (st
 	}
 	go func() {
 		defer close(a.done)
-		a.table, a.err = s.repo.stagedAttributes(ctx, paths, names)
+		// Git would fetch them one by one.
+		if _, a.err = s.Fetch(ctx, s.attributeFiles()); a.err == nil {
+			a.table, a.err = s.repo.stagedAttributes(ctx, paths, names)
+		}
 	}()
 	return func() {
 		cancel()
 		<-a.done
 	}
+}
+
+// attributeFiles are the object ids of every .gitattributes.
+func (s *Snapshot) attributeFiles() []string {
+	var oids []string
+	for _, e := range s.Entries {
+		isFile := e.Stage == 0 && (e.Mode == ModeFile || e.Mode == ModeExecutable)
+		if isFile && path.Base(e.Path) == ".gitattributes" {
+			oids = append(oids, e.OID)
+		}
+	}
+	return oids
 }
 
 // StagedAttributes returns the values of attributes, by path and name in the
@@ -67,8 +83,8 @@ func (s *Snapshot) StagedAttributes(ctx context.Context, paths []string, names .
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if s.ahead.err != nil {
-		return nil, s.ahead.err
+	if s.ahead.err != nil { // of paths, perhaps, that nobody asks about
+		return s.repo.stagedAttributes(ctx, paths, names)
 	}
 	table := make([][]string, len(paths))
 	for i, path := range paths {

@@ -72,6 +72,7 @@ func (t *Terminal) LogEntry(e *LogEntry) {
 type LogJSON struct {
 	SchemaVersion int            `json:"schemaVersion"`
 	Entries       []LogEntryJSON `json:"entries"`
+	Fetched       int            `json:"fetched,omitempty"` // objects, by a partial clone
 }
 
 // LogEntryJSON is one entry.

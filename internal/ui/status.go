@@ -22,6 +22,8 @@ type Status struct {
 	// Untracked are files that git does not track, and Uncovered tracked files that
 	// no signature is for.
 	Untracked, Uncovered []string
+	// Fetched is how many objects were fetched that a partial clone lacked.
+	Fetched int
 }
 
 // SignatureStatus is one signature.
@@ -109,6 +111,7 @@ func (t *Terminal) Status(s *Status) {
 	if len(s.Signatures) > 0 {
 		t.section("Files that no signature covers:", "git model-sign sign <path>", "sign them", quoted(s.Uncovered))
 	}
+	t.Fetched(s.Fetched)
 }
 
 func (t *Terminal) signatureStatus(s SignatureStatus) {
@@ -214,6 +217,7 @@ func (t *Terminal) Porcelain(s *Status, null bool) {
 	for _, p := range s.Uncovered {
 		w.record(p, "uncovered")
 	}
+	t.Fetched(s.Fetched)
 }
 
 // met says whether enough signers are there and nothing is wrong.
@@ -290,6 +294,7 @@ type StatusJSON struct {
 	Worktree      []WorktreeChangeJSON  `json:"worktree"`
 	Untracked     []string              `json:"untracked"`
 	Uncovered     []string              `json:"uncovered"`
+	Fetched       int                   `json:"fetched,omitempty"` // objects, by a partial clone
 }
 
 // SignatureStatusJSON is one signature of a status.
@@ -325,7 +330,7 @@ type WorktreeChangeJSON struct {
 // JSON is the status as one object.
 func (s *Status) JSON() StatusJSON {
 	out := StatusJSON{SchemaVersion: SchemaVersion, Signatures: []SignatureStatusJSON{}, Worktree: []WorktreeChangeJSON{},
-		Untracked: append([]string{}, s.Untracked...), Uncovered: append([]string{}, s.Uncovered...)}
+		Untracked: append([]string{}, s.Untracked...), Uncovered: append([]string{}, s.Uncovered...), Fetched: s.Fetched}
 	for _, sig := range s.Signatures {
 		j := SignatureStatusJSON{Path: sig.Path, Model: sig.Model, State: string(sig.State)}
 		if sig.Verdict != nil {

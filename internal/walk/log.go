@@ -217,6 +217,9 @@ func wasSignature(ctx context.Context, now *Place, lost gitrepo.PathChange) bool
 	if lost.Old == "" || lost.New != "" && !beside && !isCoSignatureName(lost.Path) {
 		return false // it is new, or nothing is there that it could be for
 	}
+	if _, err := now.snapshot.Fetch(ctx, []string{lost.Old}); err != nil {
+		return false
+	}
 	claims := false
 	err := now.Repo.Blobs(ctx, []string{lost.Old}, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
 		claims = claimsToBeBundle(content)

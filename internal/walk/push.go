@@ -49,6 +49,16 @@ func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o Push
 	}
 	c := pushCheck{repo: repo, options: o, judged: make(map[string]int)}
 	c.verify = VerifyOptions{Policy: o.Policy, URL: o.URL, Hasher: o.Hasher, Terminal: o.Terminal}.once()
+	code, err = c.checkAll(ctx, tips)
+	o.Terminal.Fetched(repo.Fetched())
+	if err != nil {
+		return 0, err
+	}
+	return c.conclude(code), nil
+}
+
+// checkAll checks the tips that count.
+func (c *pushCheck) checkAll(ctx context.Context, tips []Tip) (code int, err error) {
 	for _, tip := range tips {
 		if tip.New == "" {
 			continue
@@ -69,7 +79,7 @@ func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o Push
 			code = ui.Worse(bad, code)
 		}
 	}
-	return c.conclude(code), nil
+	return code, nil
 }
 
 // counts says whether a ref is to be checked. Where it is symbolic, git changes the

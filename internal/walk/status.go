@@ -70,6 +70,7 @@ func Status(ctx context.Context, repo *gitrepo.Repository, o StatusOptions) (*ui
 	s.Signatures = append(s.Signatures, w.others(o.Under)...)
 	slices.SortFunc(s.Signatures, func(a, b ui.SignatureStatus) int { return strings.Compare(a.Path, b.Path) })
 	s.Uncovered = w.uncovered(o.Under)
+	s.Fetched = repo.Fetched()
 	return s, nil
 }
 
