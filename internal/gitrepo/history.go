@@ -37,7 +37,7 @@ type Visit struct {
 // PathChange is a path that a commit changed.
 type PathChange struct {
 	Path string
-	// Old and New are object ids, "" where the path is not there. Old is that of the first parent.
+	// Old and New are object ids of blobs, "" where no file is there: nothing, or a submodule. Old is that of the first parent.
 	Old, New string
 }
 
@@ -238,12 +238,14 @@ func parseRaw(record string) (c PathChange, err error) {
 	if parents == 0 || len(fields) != 2*(parents+1)+1 {
 		return c, fmt.Errorf("git diff-tree: %w: %q", errRecord, record)
 	}
-	ids := fields[parents+1 : 2*(parents+1)]
-	c.Old, c.New = ids[0], ids[len(ids)-1]
-	for _, id := range []*string{&c.Old, &c.New} {
-		if strings.Trim(*id, "0") == "" {
-			*id = ""
+	modes, ids := fields[:parents+1], fields[parents+1:2*(parents+1)]
+	submodule := strconv.FormatUint(uint64(ModeSubmodule), 8)
+	file := func(i int) string {
+		if modes[i] == submodule || strings.Trim(ids[i], "0") == "" {
+			return ""
 		}
+		return ids[i]
 	}
+	c.Old, c.New = file(0), file(parents)
 	return c, nil
 }

@@ -147,6 +147,38 @@ func TestAllHistory(t *testing.T) {
 	}
 }
 
+// TestHistoryOfSubmodules holds that the commit of a submodule is not taken for a file's content, which is nowhere here.
+func TestHistoryOfSubmodules(t *testing.T) {
+	s := gittest.New(t)
+	dir := s.Init("submodules", map[string]string{"model.sig": "1", "weights": "1"})
+	link := func(subject, path string) {
+		s.Git(dir, "rm", "-q", "--cached", "--ignore-unmatch", path)
+		s.Git(dir, "update-index", "--add", "--cacheinfo", "160000,"+strings.Repeat("12", 20)+","+path)
+		s.Git(dir, "commit", "-q", "-m", subject)
+	}
+	link("submodule", "sub.sig")
+	link("over a file", "model.sig")
+	s.Git(dir, "rm", "-q", "--cached", "model.sig")
+	s.Git(dir, "add", "model.sig")
+	s.Git(dir, "commit", "-q", "-m", "a file again")
+	r, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := strings.TrimSpace(s.Git(dir, "rev-parse", "HEAD:model.sig"))
+	want := []PathChange{{"model.sig", "", blob}, {"model.sig", blob, ""}, {"sub.sig", "", ""}, {"model.sig", "", blob}}
+	for _, o := range []HistoryOptions{{}, {All: true}} {
+		o.Suffix = ".sig"
+		var got []PathChange
+		if err := r.VisitHistory(t.Context(), o, func(v Visit) error {
+			got = append(got, v.Paths...)
+			return nil
+		}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%+v:\n got %v, %v\nwant %v", o, got, err, want)
+		}
+	}
+}
+
 func TestHistoryOfAnotherObjectFormat(t *testing.T) {
 	s := gittest.New(t)
 	s.NeedGit(2, 29, "SHA-256")
@@ -258,6 +290,7 @@ func FuzzParseRaw(f *testing.F) {
 	id := strings.Repeat("1", 40)
 	f.Add(":100644 000000 " + id + " " + strings.Repeat("0", 40) + " D")
 	f.Add("::100644 100644 100644 " + id + " " + id + " " + id + " MM")
+	f.Add(":000000 160000 " + strings.Repeat("0", 40) + " " + id + " A")
 	f.Add(":")
 	f.Fuzz(func(t *testing.T, record string) {
 		c, err := parseRaw(record)
