@@ -47,6 +47,9 @@ type Options struct {
 	Since int64
 	// New has a first run begin at the log's first entry: the log has come to those that were watched before.
 	New bool
+	// Listed are the addresses of the logs that the instance has and that are not [Options.New], this one or others. They are kept by
+	// the first run, for who has to tell later which logs are new; see [Before].
+	Listed []string
 	// Limit is how many entries are read at most, 0 for all.
 	Limit  int64
 	Client *Client
@@ -306,6 +309,9 @@ func (r *run) begin() error {
 		if r.New {
 			r.state.Next = 0
 		}
+	}
+	if r.state.Listed == nil {
+		r.state.Listed = r.Listed
 	}
 	r.state.Trees = nil
 	for _, t := range r.trees {

@@ -46,6 +46,9 @@ type state struct {
 	Trees []keptTree `json:"trees"`
 	// Reported are the indexes of entries that were reported.
 	Reported []int64 `json:"reported,omitempty"`
+	// Listed are the addresses of the logs that the instance had when this one was watched first, but for those that came later than
+	// others which were watched by then. A state that an earlier version has written has none.
+	Listed []string `json:"listed,omitempty"`
 }
 
 // keptTree is the latest state of a tree that was seen.
@@ -65,6 +68,8 @@ type Kept struct {
 	Begun time.Time
 	// Finished says that the log takes no entries any more and that all were read.
 	Finished bool
+	// Listed is what the first run was given as [Options.Listed]; nil if that is not known.
+	Listed []string
 }
 
 // Before says what earlier runs have kept of a log in a folder.
@@ -73,7 +78,7 @@ func Before(folder string, l Log) (Kept, error) {
 	if kept == nil {
 		return Kept{}, err
 	}
-	return Kept{Begun: kept.Begun, Finished: kept.Finished}, nil
+	return Kept{Begun: kept.Begun, Finished: kept.Finished, Listed: kept.Listed}, nil
 }
 
 // lock keeps other processes from watching by the same state. It makes the folder.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,28 @@ func TestDamagedState(t *testing.T) {
 		w.refuses(t, file, nil, monitor.ErrState, file)
 		w.refuses(t, file, raw[:len(raw)/2], monitor.ErrState, file)
 		w.refuses(t, file, bytes.Repeat([]byte(" "), 16<<20+1), bounded.ErrTooLarge, file)
+	})
+}
+
+// TestListed holds that what the first run was told of other logs is kept as it was then, and that a state which does not say so, as
+// earlier versions have written it, is read.
+func TestListed(t *testing.T) {
+	both(t, func(t *testing.T, w *watch) {
+		listed := func(want ...string) {
+			t.Helper()
+			w.want(t)
+			kept, err := monitor.Before(w.o.Folder, w.o.Log)
+			if err != nil || !slices.Equal(kept.Listed, want) {
+				t.Errorf("kept %q, %v; want %q", kept.Listed, err, want)
+			}
+		}
+		listed() // as an earlier version would
+		w.o.Listed = []string{w.o.Log.URL}
+		listed(w.o.Log.URL)
+		w.o.Listed = []string{w.o.Log.URL, "https://log.example.com"}
+		listed(w.o.Log.URL)
+		w.o.Folder = t.TempDir()
+		listed(w.o.Listed...)
 	})
 }
 

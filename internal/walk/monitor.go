@@ -79,11 +79,15 @@ func (m *Monitor) watches(ctx context.Context) ([]monitor.Options, error) {
 	if err := m.ask(ctx); err != nil {
 		return nil, err
 	}
-	all, err := monitor.Logs(m.trusted, m.o.Log, time.Now())
+	all, err := monitor.Logs(m.trusted, "", time.Now())
+	asked := all
+	if err == nil && m.o.Log != "" {
+		asked, err = monitor.Logs(m.trusted, m.o.Log, time.Now())
+	}
 	if err != nil {
 		return nil, ui.Usage("--log takes the address of a log that the trusted root lists", "%w", err)
 	}
-	logs, err := m.o.choose(all)
+	logs, listed, err := m.o.choose(all, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +96,7 @@ func (m *Monitor) watches(ctx context.Context) ([]monitor.Options, error) {
 	}
 	var out []monitor.Options
 	for _, l := range logs {
-		w := monitor.Options{Log: l.Log, New: l.isNew, Trusted: m.trusted, Watched: watched, Folder: m.o.folder(l.Log),
+		w := monitor.Options{Log: l.Log, New: l.isNew, Listed: listed, Trusted: m.trusted, Watched: watched, Folder: m.o.folder(l.Log),
 			Since: m.o.Since, Limit: m.o.Limit, Client: &monitor.Client{UserAgent: m.o.UserAgent}}
 		if m.begun[l.URL] {
 			w.Since = -1
@@ -119,38 +123,52 @@ func (m *Monitor) ask(ctx context.Context) error {
 	return nil
 }
 
-// chosenLog is a log to watch. One that is new has begun after others of the instance were watched.
+// chosenLog is a log to watch. One that is new has come after others of the instance were watched.
 type chosenLog struct {
 	monitor.Log
 	isNew bool
 }
 
-// choose leaves out logs that take no entries any more, unless one is asked for by name, or was watched and is not read to its end.
-func (o MonitorOptions) choose(all []monitor.Log) ([]chosenLog, error) {
-	kept := make([]monitor.Kept, len(all))
-	var since time.Time // when the first of them was watched
-	for i, l := range all {
-		var err error
-		if kept[i], err = monitor.Before(o.folder(l), l); err != nil {
-			kept[i].Begun = time.Now() // reading the log will say what is wrong
-			continue
+// choose leaves out those of the logs that were asked for which take no entries any more, unless one is asked for by name, is new, or
+// was watched and is not read to its end. Listed are the addresses of all logs that are not new.
+func (o MonitorOptions) choose(all, asked []monitor.Log) (chosen []chosenLog, listed []string, err error) {
+	kept := map[string]monitor.Kept{}
+	var first monitor.Kept // of the log that was watched first
+	for _, l := range all {
+		k, err := monitor.Before(o.folder(l), l)
+		if err != nil {
+			k.Begun = time.Now() // reading the log will say what is wrong
+		} else if !k.Begun.IsZero() && (first.Begun.IsZero() || k.Begun.Before(first.Begun)) {
+			first = k
 		}
-		if begun := kept[i].Begun; !begun.IsZero() && (since.IsZero() || begun.Before(since)) {
-			since = begun
+		kept[l.URL] = k
+	}
+	for _, l := range all {
+		isNew := kept[l.URL].Begun.IsZero() && cameAfter(l, first)
+		if !isNew {
+			listed = append(listed, l.URL)
+		}
+		wanted := !l.Ended || isNew || !kept[l.URL].Begun.IsZero() && !kept[l.URL].Finished || o.Log != "" || o.Since >= 0
+		if wanted && slices.ContainsFunc(asked, func(a monitor.Log) bool { return a.URL == l.URL }) {
+			chosen = append(chosen, chosenLog{l, isNew})
 		}
 	}
-	var out []chosenLog
-	for i, l := range all {
-		known := !kept[i].Begun.IsZero()
-		if l.Ended && (!known || kept[i].Finished) && o.Log == "" && o.Since < 0 {
-			continue
-		}
-		out = append(out, chosenLog{l, !known && !since.IsZero() && l.Begun.After(since)})
+	if len(chosen) == 0 {
+		return nil, nil, ui.Usage("--log takes the address of one that has ended", "the trusted root lists no log that takes entries now")
 	}
-	if len(out) == 0 {
-		return nil, ui.Usage("--log takes the address of one that has ended", "the trusted root lists no log that takes entries now")
+	return chosen, listed, nil
+}
+
+// cameAfter says whether a log that was never watched has come to the instance after the first of its logs was watched. Where it is not
+// known which there were by then, it is from when on it takes entries.
+func cameAfter(l monitor.Log, first monitor.Kept) bool {
+	switch {
+	case first.Begun.IsZero():
+		return false
+	case first.Listed == nil:
+		return l.Begun.After(first.Begun)
 	}
-	return out, nil
+	return !slices.Contains(first.Listed, l.URL)
 }
 
 func logNames(logs []chosenLog) string {

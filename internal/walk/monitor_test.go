@@ -31,6 +31,7 @@ func TestChooseLogs(t *testing.T) {
 		return monitor.Log{URL: "https://" + name + ".example.com", Begun: now.Add(begun), Ended: ended}
 	}
 	const reading, finished, damaged = `"finished":false`, `"finished":true`, `"finished":7`
+	const listing = `"listed":["https://a.example.com","https://ended.example.com"]`
 	a, ended := log("a", before, false), log("ended", before, true)
 	tests := []struct {
 		name string
@@ -49,6 +50,15 @@ func TestChooseLogs(t *testing.T) {
 		{"another has begun", []monitor.Log{a, log("b", after, false)}, map[string]string{"a": reading}, MonitorOptions{Since: -1}, "a b:new"},
 		{"another was there already", []monitor.Log{a, log("b", before, false)}, map[string]string{"a": reading}, MonitorOptions{Since: -1}, "a b"},
 		{"it was watched since", []monitor.Log{a, log("b", after, false)}, map[string]string{"a": reading, "b": reading}, MonitorOptions{Since: -1}, "a b"},
+		{"one of another start has come", []monitor.Log{a, log("b", before, false)}, map[string]string{"a": listing}, MonitorOptions{Since: -1}, "a b:new"},
+		{"it is the one that is asked for", []monitor.Log{a, log("b", before, false)}, map[string]string{"a": listing},
+			MonitorOptions{Since: -1, Log: "https://b.example.com"}, "b:new"},
+		{"it has come and ended", []monitor.Log{a, log("b", before, true), ended}, map[string]string{"a": listing}, MonitorOptions{Since: -1}, "a b:new"},
+		{"only one was asked for at first", []monitor.Log{a, log("ended", after, false)}, map[string]string{"a": listing}, MonitorOptions{Since: -1}, "a ended"},
+		{"others have come since", []monitor.Log{log("b", before, false), a, log("c", before, false)},
+			map[string]string{"a": listing, "b": `"listed":["https://a.example.com"],"begun":"` + now.Add(time.Minute).Format(time.RFC3339Nano) + `"`},
+			MonitorOptions{Since: -1}, "b a c:new"},
+		{"logs of another instance", []monitor.Log{log("b", before, false)}, map[string]string{"a": listing}, MonitorOptions{Since: -1}, "b"},
 		{"what was kept is damaged", []monitor.Log{a, ended}, map[string]string{"a": reading, "ended": damaged}, MonitorOptions{Since: -1}, "a ended"},
 	}
 	for _, tt := range tests {
@@ -59,8 +69,11 @@ func TestChooseLogs(t *testing.T) {
 				if tt.kept[name] == "" {
 					continue
 				}
-				state := fmt.Sprintf(`{"version":1,"log":%q,"begun":%q,%s,"next":1,"trees":[{"offset":0,"checkpoint":"x"}]}`,
-					l.URL, now.Format(time.RFC3339Nano), tt.kept[name])
+				state := fmt.Sprintf(`{"version":1,"log":%q,%s,"next":1,"trees":[{"offset":0,"checkpoint":"x"}]`, l.URL, tt.kept[name])
+				if !strings.Contains(state, `"begun"`) {
+					state += fmt.Sprintf(`,"begun":%q`, now.Format(time.RFC3339Nano))
+				}
+				state += "}"
 				if err := os.MkdirAll(tt.o.folder(l), 0o700); err != nil {
 					t.Fatal(err)
 				}
@@ -68,7 +81,11 @@ func TestChooseLogs(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			chosen, err := tt.o.choose(tt.all)
+			asked := slices.Clone(tt.all)
+			if tt.o.Log != "" {
+				asked = slices.DeleteFunc(asked, func(l monitor.Log) bool { return l.URL != tt.o.Log })
+			}
+			chosen, listed, err := tt.o.choose(tt.all, asked)
 			if (err != nil) != (tt.want == "") {
 				t.Fatalf("error %v", err)
 			}
@@ -77,6 +94,9 @@ func TestChooseLogs(t *testing.T) {
 				name, _, _ := strings.Cut(l.String(), ".")
 				if l.isNew {
 					name += ":new"
+				}
+				if err == nil && slices.Contains(listed, l.URL) == l.isNew {
+					t.Errorf("listed %q", listed)
 				}
 				got = append(got, name)
 			}
@@ -170,6 +190,38 @@ func TestMonitorCollect(t *testing.T) {
 	for _, want := range [][]string{{second.Server.URL}, nil} {
 		if _, err := collect(t.Context(), nil, 2, want...); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A log that comes later is read from its beginning, from whenever on the trusted root says that it takes entries.
+func TestMonitorLogComesLater(t *testing.T) {
+	first, second := monitortest.New(t), monitortest.New(t)
+	for i, l := range []*monitortest.Log{first, second} {
+		l.Add(monitortest.Body("dsse 0.0.2", l.Certificate(t, "alice@example.com", "https://accounts.example.com"), fmt.Sprint(i)))
+	}
+	folder := t.TempDir()
+	for _, round := range []struct {
+		name  string
+		roots string
+		want  []string
+	}{
+		{"the first", trustedRoots(t, first), nil},
+		{"with another log", trustedRoots(t, first, second), []string{second.Server.URL}},
+		{"once more", trustedRoots(t, first, second), nil},
+	} {
+		m, err := NewMonitor(t.Context(), MonitorOptions{Identities: []verify.Identity{{ID: "alice@example.com"}}, Folder: folder, Since: -1,
+			Policy: policy.Policy{Trust: policy.Trust{TrustedRoot: round.roots}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		report, err := m.Round(t.Context(), func(l monitor.Log, _ monitor.Entry) error {
+			got = append(got, l.URL)
+			return nil
+		})
+		if err != nil || ui.Code(report.Logs[0].Err) != ui.ExitOK || !slices.Equal(got, round.want) {
+			t.Errorf("%s: found in %q, want %q (%+v, %v)", round.name, got, round.want, report, err)
 		}
 	}
 }
