@@ -183,11 +183,11 @@ func mustRun(t *testing.T, o *origin, to download.Destination, files ...download
 }
 
 // allRight fails unless every result is without error.
-func allRight(t *testing.T, results []download.Result) {
-	t.Helper()
+func allRight(tb testing.TB, results []download.Result) {
+	tb.Helper()
 	for _, r := range results {
 		if r.Err != nil {
-			t.Fatalf("%q: %v", r.Path, r.Err)
+			tb.Fatalf("%q: %v", r.Path, r.Err)
 		}
 	}
 }

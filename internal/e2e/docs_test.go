@@ -11,11 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/e2e/hubserver"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/lfsserver"
 	"github.com/git-model-sign/git-model-sign/internal/e2e/needs"
 	"github.com/git-model-sign/git-model-sign/internal/monitor/monitortest"
+	"github.com/git-model-sign/git-model-sign/internal/verify/verifytest"
 )
 
 // TestDocs runs every command that README.md and docs/*.md show. The convention, which their authors follow:
@@ -30,14 +32,18 @@ import (
 //   - https://example.com/org/NAME is an empty repository that can be pushed to, and $MODULE is the folder of go.mod;
 //   - SoftHSM keeps its tokens in the session, and a key service with the key "release" answers clients of HashiCorp Vault, where the
 //     document has softhsm2-util or hashivault:// in it;
+//   - where the document has --timestamp-server-url, http://timestamp.example.com/tsr is a timestamp authority with the certificate
+//     ~/timestamp-authority.pem, and ~/signing.pem is a certificate for ~/signing-key.pem, by the authority of ~/root.pem;
 //   - in a document that runs git model-sign monitor, a Sigstore instance of the session's own is configured. Its log holds ten
 //     entries; that with index 7 is a signature of alice@example.com's, by https://accounts.example.com;
 //   - in a document that runs hf, which is installed then, https://huggingface.co is a Hub of the session's own: org/NAME can be
 //     pushed to by its address, and org/unsigned is a model there.
 //
 // An HTML comment that begins with "run" holds commands that a reader need not see. Commands that this test is itself part of
-// stand in an unmarked block, begin with "go ", and must be lines of .ci/run. There is no other place for a command: no block
-// is marked sh or bash.
+// stand in an unmarked block, begin with "go ", and must be lines of .ci/run. What cannot run here stands in a block under the comment
+// "<!-- run by FILE -->", which names the test or session that does it: see wantRunBy. Measurements, which take too long, are
+// indented by four spaces: see wantMeasurement. There is no other place for a command: no block is marked sh or bash, and no
+// other holds a line that begins as a command does.
 func TestDocs(t *testing.T) {
 	lfs := needs.GitLFS(t)
 	documents, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
@@ -55,7 +61,7 @@ func TestDocs(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
-			runDocument(t, string(text), steps, lfs)
+			runDocument(t, filepath.Base(file), string(text), steps, lfs)
 		})
 	}
 }
@@ -65,39 +71,74 @@ type step struct {
 	line    int // where it stands
 	command string
 	shown   []string // the output that the document shows
-	inCI    bool     // not run here: a line of .ci/run
+	kind    kind
+	by      string // the file of the test that runs it, for elsewhere
 }
 
-// fences tells which blocks may stand in a document, and whether their commands are run.
-var fences = map[string]bool{"console": true, "": false, "text": false, "json": false, "ini": false, "yaml": false, "mermaid": false}
+// A kind of step says what is done about it.
+type kind int
+
+const (
+	here        kind = iota // it is run here
+	inCI                    // it is a line of .ci/run
+	elsewhere               // another test runs it; the command is the whole block
+	measurement             // a test runs something smaller by the same code
+)
+
+// fences are the kinds of blocks that may stand in a document.
+var fences = []string{"console", "", "text", "json", "ini", "yaml", "mermaid"}
+
+var (
+	// commands begins a line that is one, in YAML too.
+	commands = regexp.MustCompile(`^\s*(- )?(run: )?(\$ )?(\w+=\S* )*(go|git|git-\S+|hf|hf-\S+|cosign|openssl|pip|apt|curl|docker|sh|bash|cd|export|\$)\s`)
+	unread   = regexp.MustCompile("^([ \t>*-]*(```|~~~)|\t\\S)") // blocks of other forms; a tab makes one as well
+	runBy    = regexp.MustCompile(`^<!-- run by (\S+) -->$`)
+)
 
 // parseDocument finds the commands of a Markdown document.
 func parseDocument(text string) ([]step, error) {
 	var steps []step
+	var by string    // where the commands of the next block are run
 	var block string // the kind of block that this line is in: "none" outside any
 	const none, hidden = "none", "<!-- run"
 	block = none
 	for i, line := range strings.Split(text, "\n") {
 		fence, isFence := strings.CutPrefix(line, "```")
 		switch {
+		case block == none && !isFence && unread.MatchString(line):
+			return nil, fmt.Errorf("line %d: begin a block with ``` at the start of a line", i+1)
 		case block == none && isFence:
-			if _, ok := fences[fence]; !ok {
+			if !slices.Contains(fences, fence) {
 				return nil, fmt.Errorf("line %d: a block marked %q is not run by any test: mark it console, or text", i+1, fence)
 			}
 			block = fence
+			if by != "" {
+				block = "elsewhere"
+				steps = append(steps, step{line: i + 1, kind: elsewhere, by: by})
+			}
+		case block == none && by != "":
+			return nil, fmt.Errorf("line %d: no block follows on what says who runs it", i+1)
 		case block == none && strings.TrimSpace(line) == hidden:
 			block = hidden
 		case block == none:
+			if m := runBy.FindStringSubmatch(line); m != nil {
+				by = m[1]
+			}
+			if command, ok := strings.CutPrefix(line, "    "); ok && strings.TrimSpace(command) != "" {
+				steps = append(steps, step{line: i + 1, command: command, kind: measurement})
+			}
 		case isFence || block == hidden && strings.TrimSpace(line) == "-->":
-			block = none
+			block, by = none, ""
 		case block == hidden:
 			steps = append(steps, step{line: i + 1, command: line})
 		case block == "console":
 			steps = addConsoleLine(steps, i+1, line)
+		case block == "elsewhere":
+			steps[len(steps)-1].command += line + "\n"
 		case block == "" && strings.HasPrefix(line, "go "):
-			steps = append(steps, step{line: i + 1, command: line, inCI: true})
-		case strings.HasPrefix(line, "$ "):
-			return nil, fmt.Errorf("line %d: a command in a block that is not marked console: %s", i+1, line)
+			steps = append(steps, step{line: i + 1, command: line, kind: inCI})
+		case commands.MatchString(line):
+			return nil, fmt.Errorf("line %d: a command in a block that is not marked console, and nothing says who runs it: %s", i+1, line)
 		}
 	}
 	if block != none {
@@ -127,12 +168,19 @@ func addConsoleLine(steps []step, number int, line string) []step {
 const boundary = "\x00status "
 
 // runDocument runs the steps in one shell and holds what it prints against what the document shows.
-func runDocument(t *testing.T, text string, steps []step, lfs string) {
+func runDocument(t *testing.T, name, text string, steps []step, lfs string) {
 	script := "set -u\nstatus=0\nresume() { return \"$status\"; }\n"
 	var ran []step
 	for _, s := range steps {
-		if s.inCI {
+		switch s.kind {
+		case inCI:
 			wantInCI(t, s)
+			continue
+		case elsewhere:
+			wantRunBy(t, name, s)
+			continue
+		case measurement:
+			wantMeasurement(t, s)
 			continue
 		}
 		ran = append(ran, s)
@@ -169,18 +217,6 @@ func runDocument(t *testing.T, text string, steps []step, lfs string) {
 	}
 }
 
-// wantInCI wants a command to be a line of .ci/run.
-func wantInCI(t *testing.T, s step) {
-	t.Helper()
-	script, err := os.ReadFile(filepath.Join("..", "..", ".ci", "run"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Contains(strings.Split(string(script), "\n"), s.command) {
-		t.Errorf("line %d: %q is no line of .ci/run, so nothing runs it", s.line, s.command)
-	}
-}
-
 // docSession prepares what a document's session finds.
 func docSession(t *testing.T, text, lfs string) *session {
 	s := newSession(t, lfs)
@@ -210,8 +246,16 @@ func docSession(t *testing.T, text, lfs string) *session {
 	if strings.Contains(text, "softhsm2-util") {
 		s.Env = append(s.Env, tokenEnv(t)...)
 	}
+	if strings.Contains(text, "\nopenssl ") {
+		if _, err := exec.LookPath("openssl"); err != nil {
+			needs.Missing(t, "openssl: %v", err)
+		}
+	}
 	if strings.Contains(text, "hashivault://") {
 		s.Env = append(s.Env, serviceEnv(keyService(t))...)
+	}
+	if strings.Contains(text, "--timestamp-server-url") {
+		docTimestamps(s)
 	}
 	if strings.Contains(text, "$ git model-sign monitor") {
 		docLog(s)
@@ -243,6 +287,19 @@ func docLog(s *session) {
 	}
 	s.write("trusted_root.json", string(trusted))
 	s.exits(0, "git", "config", "--system", "modelsign.trustedRoot", s.path("trusted_root.json"))
+}
+
+// docTimestamps gives the session a certificate with its key, its authority, and a timestamp authority under its own name.
+func docTimestamps(s *session) {
+	p := &pki{dir: s.path("home")}
+	root := p.issue("root", nil, time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour), asAuthority)
+	p.issue("signing", root, time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour), asSigner)
+	if p.err != nil {
+		s.t.Fatal(p.err)
+	}
+	tsa := verifytest.NewTimestampAuthority(s.t, "timestamp authority")
+	s.write("home/timestamp-authority.pem", string(verifytest.PEM(tsa.Certificate)))
+	s.Env = append(s.Env, "HTTP_PROXY="+tsa.Serve(s.t), "NO_PROXY=localhost,127.0.0.1")
 }
 
 // docHub gives a document's session the Hub's own client, and a Hub that both take for the real one.
@@ -328,33 +385,5 @@ func modelTrees(s *session) {
 	)
 	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-qm", "Add the model"}} {
 		s.exits(0, "git", append([]string{"-C", s.path("home/models/bert")}, args...)...)
-	}
-}
-
-// The convention itself: what a document may not hold, and how output is compared.
-func TestDocConvention(t *testing.T) {
-	for name, text := range map[string]string{
-		"a block that nothing runs":    "```sh\nls\n```\n",
-		"a command in an unmarked one": "```\n$ ls\n```\n",
-		"a block without an end":       "```console\n$ ls\n",
-	} {
-		if steps, err := parseDocument(text); err == nil {
-			t.Errorf("%s is taken: %v", name, steps)
-		}
-	}
-	steps, err := parseDocument("<!-- run\ncd x\n-->\n```console\n$ git \\\n  status\nclean…\n$ echo $?\n0\n```\n```\ngo test ./...\n```\n")
-	if err != nil || len(steps) != 4 || steps[1].command != "git status" || steps[1].shown[0] != "clean…" || !steps[3].inCI {
-		t.Errorf("parsed to %+v (%v)", steps, err)
-	}
-	for _, tt := range []struct{ shown, printed, missing string }{
-		{"a…c", "a b c", ""},
-		{"a\nc", "a\nb\nc\n", ""},
-		{"c\na", "a\nb\nc\n", "a"},
-		{"a", "a b", "a"},
-		{"…", "", ""},
-	} {
-		if got := firstMissing(strings.Split(tt.shown, "\n"), tt.printed); got != tt.missing {
-			t.Errorf("%s in %s: %s is missing, want %s", strconv.Quote(tt.shown), strconv.Quote(tt.printed), strconv.Quote(got), strconv.Quote(tt.missing))
-		}
 	}
 }

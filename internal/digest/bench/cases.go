@@ -82,7 +82,6 @@ func makeFiles(ctx context.Context, dir string, groups []group) (total int64, er
 			total += g.size
 		}
 	}
-	unix.Sync()
 	return total, nil
 }
 

@@ -15,15 +15,19 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
 	"github.com/git-model-sign/git-model-sign/internal/stopwatch"
@@ -39,7 +43,17 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	b := &bench{out: os.Stdout}
+	flag.StringVar(&b.ref, "ref", "", "`path` of the reference signer's model_signing")
+	only := flag.String("only", "", "`pattern` of the cases to run")
+	flag.IntVar(&b.runs, "runs", 5, "`number` of runs of which the median counts")
+	flag.StringVar(&b.dir, "dir", "", "`folder` for test data, a temporary one by default")
+	flag.Parse()
+	pattern, err := regexp.Compile(*only)
+	if err == nil {
+		err = b.run(ctx, slices.DeleteFunc(cases(), func(c testCase) bool { return !pattern.MatchString(c.name) }))
+	}
+	if err != nil {
 		stop()
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -48,6 +62,8 @@ func main() {
 
 // bench is what the flags say and what was found on the machine.
 type bench struct {
+	out     io.Writer // the table
+	ref     string
 	dir     string
 	runs    int
 	self    string // this program
@@ -55,17 +71,8 @@ type bench struct {
 	others  map[string]string
 }
 
-func run(ctx context.Context) error {
-	b := bench{others: make(map[string]string)}
-	ref := flag.String("ref", "", "`path` of the reference signer's model_signing")
-	only := flag.String("only", "", "`pattern` of the cases to run")
-	flag.IntVar(&b.runs, "runs", 5, "`number` of runs of which the median counts")
-	flag.StringVar(&b.dir, "dir", "", "`folder` for test data, a temporary one by default")
-	flag.Parse()
-	pattern, err := regexp.Compile(*only)
-	if err != nil {
-		return err
-	}
+// run prints the tables for some cases.
+func (b *bench) run(ctx context.Context, cases []testCase) (err error) {
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
@@ -78,13 +85,14 @@ func run(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building git-model-sign: %w\n%s", err, out)
 	}
+	b.others = make(map[string]string)
 	for _, name := range []string{"b3sum", "sha256sum"} {
 		if path, err := exec.LookPath(name); err == nil {
 			b.others[name] = path
 		}
 	}
-	if *ref != "" {
-		b.others["model_signing"] = *ref
+	if b.ref != "" {
+		b.others["model_signing"] = b.ref
 		keygen := exec.CommandContext(ctx, b.subject, "keygen", "--no-passphrase", filepath.Join(b.dir, "key.pem"))
 		if out, err := keygen.CombinedOutput(); err != nil {
 			return fmt.Errorf("making a key: %w\n%s", err, out)
@@ -93,10 +101,7 @@ func run(ctx context.Context) error {
 	if err := b.describe(); err != nil {
 		return err
 	}
-	for _, c := range cases() {
-		if !pattern.MatchString(c.name) {
-			continue
-		}
+	for _, c := range cases {
 		if err := b.measure(ctx, c); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
@@ -110,18 +115,21 @@ func (b *bench) describe() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s, %d cores, %s; median of %d runs\n\n", c.CPU, runtime.NumCPU(), runtime.Version(), b.runs)
-	fmt.Println("| backend | lanes | GB/s a core | |\n|---|---|---|---|")
+	fmt.Fprintf(b.out, "%s, %d cores, %s; median of %d runs\n\n", c.CPU, runtime.NumCPU(), runtime.Version(), b.runs)
+	fmt.Fprintln(b.out, "| backend | lanes | GB/s a core | |\n|---|---|---|---|")
 	for _, k := range c.Backends {
 		used := ""
 		if k.Name == c.Used {
 			used = "used: " + c.Reason
 		}
-		fmt.Printf("| %s | %d | %.2f | %s |\n", k.Name, k.Lanes, k.BytesPerSecond/1e9, used)
+		fmt.Fprintf(b.out, "| %s | %d | %.2f | %s |\n", k.Name, k.Lanes, k.BytesPerSecond/1e9, used)
 	}
-	fmt.Println("\n| work | program | wall s (from–to) | GB/s | CPU s | peak MiB | times as fast as the plain program |\n|---|---|---|---|---|---|---|")
+	fmt.Fprintln(b.out, "\n| work | program | wall s (from–to) | GB/s | CPU s | peak MiB | times as fast as the plain program |\n|---|---|---|---|---|---|---|")
 	return nil
 }
+
+// little is how many bytes may be written to the disk while the programs run.
+const little = 16 << 20
 
 // program is one that does a case's work.
 type program struct {
@@ -137,6 +145,9 @@ func (b *bench) measure(ctx context.Context, c testCase) error {
 	total, err := makeFiles(ctx, data, c.files)
 	if err != nil {
 		return err
+	}
+	if total > little {
+		unix.Sync() // or the disk would be busy while the programs run, and nothing could be taken out of the page cache
 	}
 	programs := b.programs(c, data)
 	if err := prepare(data, false); err != nil {
@@ -161,7 +172,7 @@ func (b *bench) measure(ctx context.Context, c testCase) error {
 	for _, p := range programs {
 		t := stopwatch.Median(p.runs, stopwatch.Wall)
 		from, to := stopwatch.Range(p.runs)
-		fmt.Printf("| %s | %s | %.3f (%.3f–%.3f) | %.2f | %.2f | %.0f | %.2f |\n", work, p.name, t.Seconds(),
+		fmt.Fprintf(b.out, "| %s | %s | %.3f (%.3f–%.3f) | %.2f | %.2f | %.0f | %.2f |\n", work, p.name, t.Seconds(),
 			from.Seconds(), to.Seconds(), float64(total)/t.Seconds()/1e9, stopwatch.Median(p.runs, stopwatch.CPU).Seconds(),
 			float64(stopwatch.Median(p.runs, stopwatch.Peak))/(1<<20), base.Seconds()/t.Seconds())
 		work = ""
