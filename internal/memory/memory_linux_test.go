@@ -332,6 +332,13 @@ func TestDoesNotLearnWhatCannotBeTold(t *testing.T) {
 		if m := Open(top, top, filepath.Join(t.TempDir(), "key")); m.store != nil {
 			t.Error("the times of a file system in memory are believed")
 		}
+		s := newSite(t) // in whose worktree such a one is mounted
+		inside := *s
+		inside.top = top
+		path := inside.write("weights", "alpha")
+		m := s.open()
+		s.learn(m, path)
+		s.wantUnknown(m, path, "though it lies on another file system")
 	})
 }
 

@@ -448,6 +448,77 @@ func TestWhatIsLeft(t *testing.T) {
 	}
 }
 
+// A folder that became a link after its file was looked at is not what is put away.
+func TestMoveOfWhatWasReplaced(t *testing.T) {
+	s := newSite(t)
+	if err := os.Rename(s.place("sub"), s.Path("outside")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(s.Path("outside"), s.place("sub")); err != nil {
+		t.Fatal(err)
+	}
+	top, err := os.OpenRoot(s.repo.Top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer top.Close()
+	p := &putting{repo: s.repo, top: top, move: moveOut}
+	if err := p.moveOne(move{File: wrong("sub/d")}, s.Path("moved")); !errors.Is(err, ErrGone) {
+		t.Errorf("%v, want ErrGone", err)
+	}
+	if _, err := os.Lstat(s.place("sub")); err != nil {
+		t.Errorf("the link is gone: %v", err)
+	}
+}
+
+// What was put away in one worktree comes back in no other, unless its own is gone.
+func TestRestoreInAnotherWorktree(t *testing.T) {
+	s := newSite(t)
+	s.Git(s.repo.Top, "worktree", "add", "-q", "--detach", s.Path("other"))
+	main := s.repo
+	var err error
+	if s.repo, err = gitrepo.Open(t.Context(), s.Path("other")); err != nil {
+		t.Fatal(err)
+	}
+	q, _ := s.put(wrong("a"))
+	restored, left, err := q.Restore(t.Context(), main, func(File) bool { return true })
+	if err != nil || len(restored) != 0 || len(left) != 1 || !errors.Is(left[0].Err, ErrOtherWorktree) {
+		t.Errorf("restored %v, left %v, %v", restored, left, err)
+	}
+	s.repo = main
+	s.Git(main.Top, "worktree", "remove", "--force", s.Path("other"))
+	if err := os.Remove(s.place("a")); err != nil {
+		t.Fatal(err)
+	}
+	if restored, left := s.restore(s.all()[0]); len(restored) != 1 || len(left) != 0 {
+		t.Errorf("once it is removed: restored %v, left %v", restored, left)
+	}
+}
+
+// Where a file cannot be linked into its place it is copied beside it, and takes the place only if that is free.
+func TestCopyTakesNoOthersPlace(t *testing.T) {
+	s := newSite(t)
+	top, err := os.OpenRoot(s.repo.Top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer top.Close()
+	to, err := find(top, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := s.Path("held")
+	s.Write(filepath.Dir(from), "held", "old")
+	if err := copyIn(from, to); !errors.Is(err, ErrOccupied) {
+		t.Errorf("%v, want ErrOccupied", err)
+	}
+	for name, want := range map[string]string{s.place("a"): contents["a"], from: "old"} {
+		if b, err := os.ReadFile(name); string(b) != want {
+			t.Errorf("%s holds %q, %v", name, b, err)
+		}
+	}
+}
+
 func TestRestoreWritesOverNothing(t *testing.T) {
 	s := newSite(t)
 	q, _ := s.put(wrong("a"), wrong("c"))

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -78,7 +79,9 @@ func TestOtherHost(t *testing.T) {
 	var strangers atomic.Int32
 	h := new(flow).answers("st", "localhost:1", out, &strangers)
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://rebound.test:1"+callback+"?state=st&code=c", nil))
+	left, leave := context.WithCancel(t.Context())
+	leave() // nobody waits for the page
+	h.ServeHTTP(w, httptest.NewRequestWithContext(left, http.MethodGet, "http://rebound.test:1"+callback+"?state=st&code=c", nil))
 	if w.Code != http.StatusBadRequest || strangers.Load() != 1 || len(out) != 0 {
 		t.Errorf("the page is %d %s, %d strangers, %d answers", w.Code, w.Body, strangers.Load(), len(out))
 	}
