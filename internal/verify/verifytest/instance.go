@@ -19,21 +19,21 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/sign"
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
-	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// Instance is a Sigstore instance without servers: Fulcio, Rekor v1 and a timestamp authority as functions.
+// Instance is a Sigstore instance without servers: Fulcio, Rekor v1 and v2, and a timestamp authority as functions.
 type Instance struct {
 	// Timestamps are further timestamp authorities that the trusted root names.
 	Timestamps []*TimestampAuthority
 
 	sigstore  *ca.VirtualSigstore
 	authority *Authority // which certifies the keys of others
+	rekor     *rekor
 }
 
 // NewInstance makes an instance with keys of its own.
@@ -43,7 +43,7 @@ func NewInstance(t testing.TB) *Instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Instance{sigstore: vs, authority: NewRoot(t, "sigstore")}
+	return &Instance{sigstore: vs, authority: NewRoot(t, "sigstore"), rekor: newRekor(t)}
 }
 
 // TrustedRoot returns the trusted root as JSON, with the instance's certificate transparency log if ctlog says so. Its
@@ -61,7 +61,7 @@ func (i *Instance) TrustedRoot(t testing.TB, ctlog bool) []byte {
 	for _, a := range i.Timestamps {
 		stamps = append(stamps, &root.SigstoreTimestampingAuthority{Root: a.Certificate, Leaf: a.Leaf, ValidityPeriodStart: a.Leaf.NotBefore})
 	}
-	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, authorities, ctlogs, stamps, logs(t, i.sigstore.RekorLogs()))
+	r, err := root.NewTrustedRoot(root.TrustedRootMediaType01, authorities, ctlogs, stamps, i.rekor.trusted())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +94,8 @@ func (i *Instance) Bundle(t testing.TB, identity, issuer string, payload []byte)
 // Transparency, and a timestamp authority. Its certificate is valid for ten minutes from when it was made.
 type Signer struct {
 	Certificate *x509.Certificate
+	// Rekor is which kind of log it logs at. In v2, which tells no time, a timestamp goes with the entry.
+	Rekor Rekor
 	// Delay is how much later than now the log says that it saw a signature.
 	Delay    time.Duration
 	instance *Instance
@@ -200,29 +202,43 @@ func (s *Signer) GetTimestamp(_ context.Context, signature []byte) ([]byte, erro
 	return s.instance.sigstore.TimestampResponse(signature)
 }
 
-// GetTransparencyLogEntry logs the bundle's signature, with proof and promise of inclusion.
-func (s *Signer) GetTransparencyLogEntry(_ context.Context, _ []byte, b *protobundle.Bundle) error {
-	vs, e, at := s.instance.sigstore, b.GetDsseEnvelope(), time.Now().Add(s.Delay).Unix()
+// GetTransparencyLogEntry logs the bundle's signature.
+func (s *Signer) GetTransparencyLogEntry(ctx context.Context, _ []byte, b *protobundle.Bundle) error {
+	at, e := time.Now().Add(s.Delay), b.GetDsseEnvelope()
+	signature := e.GetSignatures()[0].GetSig()
+	var body []byte
+	var err error
+	if s.Rekor == RekorV2 {
+		body, err = hashedRekord(s.Certificate, dsse.PAE(e.GetPayloadType(), e.GetPayload()), signature)
+	} else {
+		body, err = s.dsse(e, at)
+	}
+	if err != nil {
+		return err
+	}
+	entry, err := s.instance.Log(s.Rekor, body, at)
+	if err != nil {
+		return err
+	}
+	b.VerificationMaterial.TlogEntries = append(b.VerificationMaterial.TlogEntries, entry)
+	if s.Rekor == RekorV1 {
+		return nil
+	}
+	stamp, err := s.GetTimestamp(ctx, signature)
+	b.VerificationMaterial.TimestampVerificationData = &protobundle.TimestampVerificationData{
+		Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: stamp}},
+	}
+	return err
+}
+
+// dsse is how Rekor v1 writes an envelope down.
+func (s *Signer) dsse(e *protodsse.Envelope, at time.Time) ([]byte, error) {
+	signature := e.GetSignatures()[0].GetSig()
 	env := &dsse.Envelope{PayloadType: e.GetPayloadType(), Payload: base64.StdEncoding.EncodeToString(e.GetPayload()),
-		Signatures: []dsse.Signature{{Sig: base64.StdEncoding.EncodeToString(e.GetSignatures()[0].GetSig())}}}
-	entry, err := vs.GenerateTlogEntry(s.Certificate, env, e.GetSignatures()[0].GetSig(), at, true)
+		Signatures: []dsse.Signature{{Sig: base64.StdEncoding.EncodeToString(signature)}}}
+	entry, err := s.instance.sigstore.GenerateTlogEntry(s.Certificate, env, signature, at.Unix(), false)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	id, err := vs.RekorLogID()
-	if err != nil {
-		return err
-	}
-	// What VirtualSigstore makes lacks the promise and the kind once it is turned into JSON.
-	out := entry.TransparencyLogEntry()
-	promise, err := vs.RekorSignPayload(tlog.RekorPayload{
-		Body: base64.StdEncoding.EncodeToString(out.GetCanonicalizedBody()), IntegratedTime: at, LogIndex: 0, LogID: id,
-	})
-	if err != nil {
-		return err
-	}
-	out.KindVersion = &protorekor.KindVersion{Kind: "dsse", Version: "0.0.1"}
-	out.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: promise}
-	b.VerificationMaterial.TlogEntries = append(b.VerificationMaterial.TlogEntries, out)
-	return nil
+	return entry.TransparencyLogEntry().GetCanonicalizedBody(), nil
 }
