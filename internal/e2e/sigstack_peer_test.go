@@ -49,11 +49,23 @@ func TestSigstackRekor1(t *testing.T) {
 		t.Errorf("what was signed does not verify\n%s", r.said())
 	}
 	for name, change := range map[string]func(bundleJSON){
-		"promise":      func(b bundleJSON) { b.entry().at("inclusionPromise").flipBit("signedEntryTimestamp") },
-		"time":         func(b bundleJSON) { b.entry()["integratedTime"] = "1" },
-		"body":         func(b bundleJSON) { b.entry().flipBit("canonicalizedBody") },
-		"both removed": func(b bundleJSON) { delete(b.entry(), "inclusionPromise"); delete(b.entry(), "inclusionProof") },
-		"hash":         changeProof,
+		"promise":       func(b bundleJSON) { b.entry().at("inclusionPromise").flipBit("signedEntryTimestamp") },
+		"time":          func(b bundleJSON) { b.entry()["integratedTime"] = "1" },
+		"body":          func(b bundleJSON) { b.entry().flipBit("canonicalizedBody") },
+		"both removed":  func(b bundleJSON) { delete(b.entry(), "inclusionPromise"); delete(b.entry(), "inclusionProof") },
+		"hash":          changeProof,
+		"kind":          func(b bundleJSON) { b.entry().at("kindVersion")["kind"] = "intoto" },
+		"version":       func(b bundleJSON) { b.entry().at("kindVersion")["version"] = "0.0.2" },
+		"root hash":     func(b bundleJSON) { b.proof().flipBit("rootHash") },
+		"tree size":     func(b bundleJSON) { b.proof()["treeSize"] = "1000000" },
+		"index":         func(b bundleJSON) { b.entry()["logIndex"] = "1000000" },
+		"proof's index": func(b bundleJSON) { b.proof()["logIndex"] = "0" },
+		"entries": func(b bundleJSON) {
+			other := s.bundle("first.sig").entry()
+			other.at("logId").flipBit("keyId") // of a log that nobody knows
+			m := b.at("verificationMaterial")
+			m["tlogEntries"] = append(m["tlogEntries"].([]any), other)
+		},
 	} {
 		s.changed(s.path("model.sig"), "changed.sig", change)
 		if r := s.verify(trust, "changed.sig"); r.status != 1 {

@@ -63,9 +63,19 @@ func (s *stackSession) changed(from, to string, change func(bundleJSON)) string 
 	return s.path(to)
 }
 
-// TestSigstackRejects changes a bundle of the real servers in every part that counts. What Rekor v2 repeats without signing it
-// (the entry's kind and canonicalized body, the proof's root hash and tree size: there is the signed checkpoint) is not here: no client
-// looks at it.
+// bundle reads a bundle.
+func (s *stackSession) bundle(file string) bundleJSON {
+	s.t.Helper()
+	b := make(bundleJSON)
+	if err := json.Unmarshal(s.read(file), &b); err != nil {
+		s.t.Fatal(err)
+	}
+	return b
+}
+
+// TestSigstackRejects changes a bundle of the real servers in every part. What Rekor v2 repeats without signing it (the entry's
+// kind, index and canonicalized body, the proof's root hash and tree size) nothing forged could pass by, because there is the signed
+// checkpoint; but the reference signer looks at it, and so do we.
 func TestSigstackRejects(t *testing.T) {
 	s := newStackSession(t)
 	trust := s.file("trust.json")
@@ -88,9 +98,39 @@ func TestSigstackRejects(t *testing.T) {
 		"log entry of another": {s.partOf("first.sig", "tlogEntries"), notInLog},
 		"log entry's index":    {func(b bundleJSON) { b.entry()["logIndex"], b.proof()["logIndex"] = "0", "0" }, notInLog},
 		"log entry's log":      {func(b bundleJSON) { b.entry().at("logId").flipBit("keyId") }, notInLog},
-		"proof removed":        {func(b bundleJSON) { delete(b.entry(), "inclusionProof") }, "inclusion proof"},
-		"proof's hash":         {changeProof, notInLog},
-		"proof without hashes": {func(b bundleJSON) { delete(b.proof(), "hashes") }, notInLog},
+		"log entry's kind": {func(b bundleJSON) { b.entry().at("kindVersion")["kind"] = "dsse" },
+			"its entry is said to be dsse 0.0.2, and is hashedrekord 0.0.2"},
+		"log entry's version":      {func(b bundleJSON) { b.entry().at("kindVersion")["version"] = "0.0.1" }, "and is hashedrekord 0.0.2"},
+		"log entry's kind removed": {func(b bundleJSON) { delete(b.entry(), "kindVersion") }, "nil value"},
+		"log entry's body":         {func(b bundleJSON) { b.entry().flipBit("canonicalizedBody") }, ""}, // it may be none any more
+		"log entry's body removed": {func(b bundleJSON) { delete(b.entry(), "canonicalizedBody") }, "nil value"},
+		"log entry's body changed": {changeBody, notInLog},
+		"log entry's body, another's": {func(b bundleJSON) {
+			b.entry()["canonicalizedBody"] = s.bundle("first.sig").entry()["canonicalizedBody"]
+		}, notInLog},
+		"log entry's time": {func(b bundleJSON) { b.entry()["integratedTime"] = strconv.FormatInt(time.Now().Unix(), 10) },
+			"its entry tells a time"},
+		"log entry's promise": {func(b bundleJSON) { b.entry()["inclusionPromise"] = bundleJSON{"signedEntryTimestamp": "AAAA"} }, notInLog},
+		"log entry more": {func(b bundleJSON) {
+			other := s.bundle("first.sig").entry()
+			other.at("logId").flipBit("keyId") // of a log that nobody knows
+			m := b.at("verificationMaterial")
+			m["tlogEntries"] = append(m["tlogEntries"].([]any), other)
+		}, notInLog},
+		"log entry of another more": {func(b bundleJSON) {
+			m := b.at("verificationMaterial")
+			m["tlogEntries"] = append(m["tlogEntries"].([]any), s.bundle("first.sig").entry())
+		}, notInLog},
+		"proof removed":             {func(b bundleJSON) { delete(b.entry(), "inclusionProof") }, "inclusion proof"},
+		"proof's hash":              {changeProof, notInLog},
+		"proof without hashes":      {func(b bundleJSON) { delete(b.proof(), "hashes") }, notInLog},
+		"proof's root hash":         {func(b bundleJSON) { b.proof().flipBit("rootHash") }, "for another tree than the checkpoint"},
+		"proof's root hash removed": {func(b bundleJSON) { delete(b.proof(), "rootHash") }, "for another tree than the checkpoint"},
+		"proof's tree size":         {func(b bundleJSON) { b.proof()["treeSize"] = "1000000" }, "for a tree of 1000000 entries"},
+		"proof's tree size removed": {func(b bundleJSON) { delete(b.proof(), "treeSize") }, "for a tree of 0 entries"},
+		"proof's index":             {func(b bundleJSON) { b.proof()["logIndex"] = "1000000" }, "for entry 1000000"},
+		"proof's index removed":     {func(b bundleJSON) { delete(b.proof(), "logIndex") }, "for entry 0"},
+		"proof of another":          {func(b bundleJSON) { b.entry()["inclusionProof"] = s.bundle("first.sig").proof() }, notInLog},
 		"proof with a hash more": {func(b bundleJSON) {
 			hashes := b.proof()["hashes"].([]any)
 			b.proof()["hashes"] = append(hashes, hashes[0])
@@ -204,22 +244,14 @@ func otherBase64(line string) string {
 // checkpointOf puts another bundle's checkpoint in the place of a bundle's own, which came earlier or later.
 func (s *stackSession) checkpointOf(file string) func(bundleJSON) {
 	return func(b bundleJSON) {
-		other := make(bundleJSON)
-		if err := json.Unmarshal(s.read(file), &other); err != nil {
-			s.t.Fatal(err)
-		}
-		b.proof()["checkpoint"] = other.proof()["checkpoint"]
+		b.proof()["checkpoint"] = s.bundle(file).proof()["checkpoint"]
 	}
 }
 
 // partOf puts a part of another bundle's verification material in the place of a bundle's own.
 func (s *stackSession) partOf(file, member string) func(bundleJSON) {
 	return func(b bundleJSON) {
-		other := make(bundleJSON)
-		if err := json.Unmarshal(s.read(file), &other); err != nil {
-			s.t.Fatal(err)
-		}
-		b.at("verificationMaterial")[member] = other.at("verificationMaterial")[member]
+		b.at("verificationMaterial")[member] = s.bundle(file).at("verificationMaterial")[member]
 	}
 }
 
@@ -244,12 +276,21 @@ func (s *stackSession) stampedIn(wait, authority string) func(bundleJSON) {
 
 // changePayload names another file in the statement.
 func changePayload(b bundleJSON) {
-	e := b.at("dsseEnvelope")
-	raw, err := base64.StdEncoding.DecodeString(e["payload"].(string))
-	if err != nil || !bytes.Contains(raw, []byte("weights.bin")) {
-		panic("the statement does not name weights.bin")
+	b.at("dsseEnvelope").replaceIn("payload", "weights.bin", "heights.bin")
+}
+
+// changeBody has the log entry tell of another digest.
+func changeBody(b bundleJSON) {
+	b.entry().replaceIn("canonicalizedBody", `"digest":"`, `"digest":"AAAA`)
+}
+
+// replaceIn replaces a text within a base64 member.
+func (b bundleJSON) replaceIn(name, old, by string) {
+	raw, err := base64.StdEncoding.DecodeString(b[name].(string))
+	if err != nil || !bytes.Contains(raw, []byte(old)) {
+		panic(name + " does not have " + old)
 	}
-	e["payload"] = base64.StdEncoding.EncodeToString(bytes.Replace(raw, []byte("weights.bin"), []byte("heights.bin"), 1))
+	b[name] = base64.StdEncoding.EncodeToString(bytes.Replace(raw, []byte(old), []byte(by), 1))
 }
 
 // changeProof alters a hash of the proof of inclusion.

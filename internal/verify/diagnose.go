@@ -67,6 +67,9 @@ func (s *Sigstore) diagnose(entity *bundle.Bundle, b *oms.Bundle, trusted *root.
 			return refuse(ErrLog, "certificate is not proven to be in a certificate transparency log: %s", reason(err))
 		}
 	}
+	if err := checkEntries(entity); err != nil {
+		return err
+	}
 	var mismatch *verify.ErrNoMatchingCertificateIdentity
 	if errors.As(refused, &mismatch) {
 		return s.otherIdentity(cert)

@@ -103,7 +103,8 @@ func (s *Sigstore) open(o SigstoreOptions) error {
 func (s *Sigstore) Method() oms.Material { return oms.MaterialSigstore }
 
 // Verify checks that the instance's certificate authority certified the identity, that the signature was made while the
-// certificate was valid, by a log's or a timestamp authority's word, and that it stands in the instance's transparency log.
+// certificate was valid, by a log's or a timestamp authority's word, and that it stands in the instance's transparency log, as each
+// of the bundle's log entries says.
 func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err := checkMethod(s, b); err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := newVerifier(trusted)
+	verifier, err := newVerifier(trusted, len(entity.GetVerificationMaterial().GetTlogEntries()))
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +126,9 @@ func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	result, err := verifier.Verify(entity, verify.NewPolicy(verify.WithoutArtifactUnsafe(), s.policy))
 	if err != nil {
 		return nil, s.diagnose(entity, b, trusted, verifier, err)
+	}
+	if err := checkEntries(entity); err != nil {
+		return nil, err
 	}
 	if err := s.checkWorkflow(result.Signature.Certificate); err != nil {
 		return nil, err
@@ -135,12 +139,12 @@ func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	return signerOf(result, entity, b), nil
 }
 
-// newVerifier asks for a log entry, a trusted time, and where the instance has certificate transparency logs for the proof
-// that the certificate is in one. An instance without such logs can not give that proof. It is safe to go by the trusted
-// root there, because that comes from the verifier, never from a bundle.
-func newVerifier(trusted *root.TrustedRoot) (*verify.Verifier, error) {
+// newVerifier asks for the proof of as many log entries as the bundle has, each in a log of its own, for a trusted time, and where
+// the instance has certificate transparency logs for the proof that the certificate is in one. An instance without such logs can
+// not give that proof. It is safe to go by the trusted root there, because that comes from the verifier, never from a bundle.
+func newVerifier(trusted *root.TrustedRoot, entries int) (*verify.Verifier, error) {
 	o := []verify.VerifierOption{
-		verify.WithTransparencyLog(1),
+		verify.WithTransparencyLog(entries),
 		verify.WithObserverTimestamps(1),
 		verify.WithoutStatementPredicate(), // it may have a million entries
 	}
@@ -180,8 +184,8 @@ func signerOf(result *verify.VerificationResult, entity *bundle.Bundle, b *oms.B
 	return s
 }
 
-// logIndex returns the entry's place in the log where that was verified, else -1: among several entries sigstore-go does not
-// say which it has checked, and Rekor v1 signs the entry's own logIndex only along with the inclusion promise.
+// logIndex returns the entry's place in the log where that was verified, else -1: several entries have one each, and Rekor v1
+// signs the entry's own logIndex only along with the inclusion promise.
 func logIndex(entity *bundle.Bundle) int64 {
 	entries := entity.GetVerificationMaterial().GetTlogEntries()
 	if len(entries) != 1 {

@@ -141,7 +141,7 @@ func (i *Instance) JobSigner(t testing.TB, identity, issuer string, claims map[i
 
 // At returns the same identity, key and certificate at another instance, where they are not known.
 func (s *Signer) At(i *Instance) *Signer {
-	return &Signer{Certificate: s.Certificate, instance: i, key: s.key}
+	return &Signer{Certificate: s.Certificate, Rekor: s.Rekor, instance: i, key: s.key}
 }
 
 // Bundle signs a payload and returns the bundle.
@@ -221,7 +221,7 @@ func (s *Signer) GetTransparencyLogEntry(ctx context.Context, _ []byte, b *proto
 		return err
 	}
 	b.VerificationMaterial.TlogEntries = append(b.VerificationMaterial.TlogEntries, entry)
-	if s.Rekor == RekorV1 {
+	if s.Rekor == RekorV1 || b.VerificationMaterial.TimestampVerificationData != nil {
 		return nil
 	}
 	stamp, err := s.GetTimestamp(ctx, signature)

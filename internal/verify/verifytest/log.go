@@ -34,7 +34,7 @@ const (
 	logTreeID = " - 123" // what Rekor v1 puts behind it
 )
 
-// rekor is a log of both kinds with one key. Every entry is the first of two in a tree of its own.
+// rekor is a log of both kinds with one key. Every entry is the first of three in a tree of its own.
 type rekor struct {
 	key *ecdsa.PrivateKey
 	id  [sha256.Size]byte
@@ -70,13 +70,13 @@ func (i *Instance) Log(kind Rekor, body []byte, at time.Time) (*protorekor.Trans
 	if err := json.Unmarshal(body, &is); err != nil {
 		return nil, err
 	}
-	other := tlog.RecordHash([]byte("another entry"))
-	tree := tlog.NodeHash(tlog.RecordHash(body), other)
+	second, third := tlog.RecordHash([]byte("2")), tlog.RecordHash([]byte("3"))
+	tree := tlog.NodeHash(tlog.NodeHash(tlog.RecordHash(body), second), third)
 	origin := logHost
 	if kind == RekorV1 {
 		origin += logTreeID
 	}
-	text := fmt.Sprintf("%s\n2\n%s\n", origin, tree)
+	text := fmt.Sprintf("%s\n3\n%s\n", origin, tree)
 	signature, err := r.sign([]byte(text))
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (i *Instance) Log(kind Rekor, body []byte, at time.Time) (*protorekor.Trans
 		LogId:       &protocommon.LogId{KeyId: r.id[:]},
 		KindVersion: &protorekor.KindVersion{Kind: is.Kind, Version: is.APIVersion},
 		InclusionProof: &protorekor.InclusionProof{
-			RootHash: tree[:], TreeSize: 2, Hashes: [][]byte{other[:]},
+			RootHash: tree[:], TreeSize: 3, Hashes: [][]byte{second[:], third[:]},
 			Checkpoint: &protorekor.Checkpoint{Envelope: fmt.Sprintf("%s\n— %s %s\n", text, logHost, line)},
 		},
 		CanonicalizedBody: body,
