@@ -61,7 +61,7 @@ func (c *CachedVerdict) word() (word, color string) {
 func (c *CachedVerdict) finding() string {
 	v := c.Verdict
 	if v.Err != nil {
-		return strings.TrimPrefix(oneLine(v.Err.Error()), Quote(v.Signature)+": ") // the line says where
+		return strings.TrimPrefix(oneLine(errorText(v.Err)), Quote(v.Signature)+": ") // the line says where
 	}
 	if bad := v.Report.Failures(); len(bad) > 0 {
 		return summary(bad) + "; " + v.madeBy()
@@ -104,7 +104,7 @@ func (t *Terminal) CacheReport(r *CacheReport) {
 		t.cachedDetails(c)
 	}
 	for _, p := range r.Problems {
-		t.Result("%s  %s: %s", t.paint(red, fmt.Sprintf("%-11s", "FAILED")), Quote(p.Path), oneLine(p.Err.Error()))
+		t.Result("%s  %s: %s", t.paint(red, fmt.Sprintf("%-11s", "FAILED")), Quote(p.Path), oneLine(errorText(p.Err)))
 	}
 	counts["FAILED"] += len(r.Problems)
 	t.cacheSummary(r, counts)
@@ -182,7 +182,7 @@ type CacheProblemJSON struct {
 
 // JSON is the report as one object.
 func (r *CacheReport) JSON() CacheReportJSON {
-	out := CacheReportJSON{SchemaVersion: SchemaVersion, ExitCode: r.ExitCode(), Verdict: verdictWord(r.ExitCode()), Cache: r.Dir,
+	out := CacheReportJSON{SchemaVersion: SchemaVersion, ExitCode: r.ExitCode(), Verdict: verdictWord(r.ExitCode()), Cache: hidePIN(r.Dir),
 		Snapshots: []CachedSnapshotJSON{}, Problems: []CacheProblemJSON{}, Foreign: append([]string{}, r.Foreign...)}
 	for _, c := range r.Snapshots {
 		s := c.Snapshot
@@ -190,7 +190,7 @@ func (r *CacheReport) JSON() CacheReportJSON {
 			Refs: append([]string{}, s.Refs...), Excused: c.Excused, VerdictJSON: c.Verdict.JSON()})
 	}
 	for _, p := range r.Problems {
-		out.Problems = append(out.Problems, CacheProblemJSON{Path: p.Path, Message: p.Err.Error()})
+		out.Problems = append(out.Problems, CacheProblemJSON{Path: p.Path, Message: errorText(p.Err)})
 	}
 	return out
 }

@@ -121,7 +121,7 @@ type ResourceJSON struct {
 
 // JSON is the claim as one object.
 func (c *Claim) JSON() ClaimJSON {
-	out := ClaimJSON{SchemaVersion: SchemaVersion, Signature: c.Signature, Method: c.Bundle.Material.String(),
+	out := ClaimJSON{SchemaVersion: SchemaVersion, Signature: hidePIN(c.Signature), Method: c.Bundle.Material.String(),
 		Signer: c.signer(), Workflow: workflowJSON(c.workflow()), Manifest: NewManifestJSON(c.Manifest), Resources: make([]ResourceJSON, len(c.Manifest.Resources))}
 	for i, r := range c.Manifest.Resources {
 		out.Resources[i] = ResourceJSON{Name: c.Manifest.ResourceName(r),
@@ -188,6 +188,6 @@ type SigningJSON struct {
 
 // JSON is the signing as one object.
 func (s *Signing) JSON() SigningJSON {
-	return SigningJSON{SchemaVersion: SchemaVersion, Model: s.Model, Signature: s.Signature, Signer: s.Signer,
+	return SigningJSON{SchemaVersion: SchemaVersion, Model: hidePIN(s.Model), Signature: hidePIN(s.Signature), Signer: s.Signer,
 		Files: s.Files, Bytes: s.Bytes, Promised: s.Promised, Unchanged: s.Unchanged, Commit: s.Commit, Manifest: NewManifestJSON(s.Manifest)}
 }

@@ -159,10 +159,10 @@ type ErrorJSON struct {
 // JSON is the verdict as one object.
 func (v *Verdict) JSON() VerdictJSON {
 	out := VerdictJSON{SchemaVersion: SchemaVersion, ExitCode: v.ExitCode(), Verdict: verdictWord(v.ExitCode()),
-		Model: v.Model, Signature: v.Signature, Commit: v.Commit, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
+		Model: hidePIN(v.Model), Signature: hidePIN(v.Signature), Commit: v.Commit, Signer: signerJSON(v.Signer), Manifest: NewManifestJSON(v.Manifest),
 		TrustedBy: string(v.TrustedBy), Pinned: v.Pinned, Error: NewErrorJSON(v.Err), Quorum: v.quorumJSON()}
 	if v.Hub != nil {
-		out.Repository, out.MovedTo, out.Downloaded = v.Hub.Repository, v.Hub.MovedTo, v.Hub.Downloaded
+		out.Repository, out.MovedTo, out.Downloaded = v.Hub.Repository, v.Hub.MovedTo, hidePIN(v.Hub.Downloaded)
 	}
 	for _, beside := range v.Beside {
 		if beside.Pinned {
@@ -178,7 +178,7 @@ func (v *Verdict) JSON() VerdictJSON {
 	if r := v.Report; r != nil {
 		out.Counts = countsJSON(r)
 		out.Files = filesJSON(r)
-		out.Untracked, out.Warnings, out.ReadBytes = r.Untracked, r.Warnings, r.Bytes
+		out.Untracked, out.Warnings, out.ReadBytes = r.Untracked, hideAll(r.Warnings), r.Bytes
 		out.Fetched, out.MadeFor = r.Fetched, v.MadeFor
 	}
 	return out
@@ -203,7 +203,7 @@ func NewErrorJSON(err error) *ErrorJSON {
 	if err == nil {
 		return nil
 	}
-	return &ErrorJSON{Message: err.Error(), Hints: Hints(err)}
+	return &ErrorJSON{Message: errorText(err), Hints: hideAll(Hints(err))}
 }
 
 func signerJSON(s *verify.Signer) *SignerJSON {
@@ -242,7 +242,7 @@ func countsJSON(r *check.Report) *CountsJSON {
 func filesJSON(r *check.Report) []FileJSON {
 	files := make([]FileJSON, len(r.Files))
 	for i, f := range r.Files {
-		files[i] = FileJSON{Path: f.Path, Status: string(f.Status), Detail: f.Detail,
+		files[i] = FileJSON{Path: f.Path, Status: string(f.Status), Detail: hidePIN(f.Detail),
 			Expected: Digest(r.Algorithm, f.Expected), Found: Digest(r.Algorithm, f.Found)}
 		if f.End > 0 {
 			files[i].Start, files[i].End = &f.Start, &f.End

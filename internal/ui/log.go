@@ -56,14 +56,14 @@ func (t *Terminal) LogEntry(e *LogEntry) {
 	default:
 		why := "files cannot be read"
 		if e.Verdict.Err != nil {
-			why = oneLine(e.Verdict.Err.Error())
+			why = oneLine(errorText(e.Verdict.Err))
 		}
 		t.Result("Verdict:   %s: %s", t.paint(red, outcome), why)
 	}
 	if v := e.Together; v != nil && v.ExitCode() == ExitOK {
 		t.Result("Together:  %s, %s", t.paint(green, OutcomeGood), v.by())
 	} else if v != nil {
-		t.Result("Together:  %s: %s", t.paint(red, "failed"), oneLine(v.Err.Error()))
+		t.Result("Together:  %s: %s", t.paint(red, "failed"), oneLine(errorText(v.Err)))
 	}
 	t.Result("")
 }

@@ -28,7 +28,7 @@ func (t *Terminal) PushedSignature(ref string, v *Verdict) {
 func (t *Terminal) RefusedSignature(ref string, v *Verdict) {
 	failed := t.paint(red, "FAILED")
 	if v.Err != nil {
-		t.Result("%s %s on %s: %s", failed, Quote(v.Signature), Quote(ref), oneLine(v.Err.Error()))
+		t.Result("%s %s on %s: %s", failed, Quote(v.Signature), Quote(ref), oneLine(errorText(v.Err)))
 		t.members(v, t.staleFindings)
 		t.hints(v.Err)
 		return

@@ -28,7 +28,7 @@ func (t *Terminal) Quarantined(q *quarantine.Quarantine, left []quarantine.Left)
 // notMoved names files that stay where they are, and why.
 func (t *Terminal) notMoved(what string, left []quarantine.Left) {
 	for _, l := range left {
-		t.Warn("%s: %s %s", what, Quote(l.Path), oneLine(l.Err.Error()))
+		t.Warn("%s: %s %s", what, Quote(l.Path), oneLine(errorText(l.Err)))
 	}
 }
 
@@ -188,7 +188,7 @@ func NewQuarantinesJSON(all []*quarantine.Quarantine) QuarantinesJSON {
 		var files []QuarantinedFileJSON
 		for _, f := range heldFiles(q) {
 			files = append(files, QuarantinedFileJSON{Path: f.Path, Name: f.Name, Status: f.Status, Signature: f.Signature,
-				Expected: f.Expected, Found: f.Found, Detail: f.Detail, Pointer: f.Pointer != "", Committed: f.Committed})
+				Expected: f.Expected, Found: f.Found, Detail: hidePIN(f.Detail), Pointer: f.Pointer != "", Committed: f.Committed})
 		}
 		if len(files) > 0 {
 			out.Quarantines = append(out.Quarantines, QuarantineJSON{ID: q.ID, Folder: q.Dir, Worktree: q.Worktree, Files: files})
@@ -214,7 +214,7 @@ type LeftJSON struct {
 func (r *Restoration) JSON() RestorationJSON {
 	out := RestorationJSON{SchemaVersion: SchemaVersion, Restored: append([]string{}, r.Restored...), Left: []LeftJSON{}}
 	for _, l := range r.Left {
-		out.Left = append(out.Left, LeftJSON{Path: l.Path, Reason: l.Err.Error()})
+		out.Left = append(out.Left, LeftJSON{Path: l.Path, Reason: errorText(l.Err)})
 	}
 	return out
 }

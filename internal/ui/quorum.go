@@ -26,7 +26,7 @@ func (q *Quorum) Shortage() string {
 // Headline says in a line what is wrong with a signature or its files.
 func (v *Verdict) Headline() string {
 	if v.Err != nil {
-		return strings.TrimPrefix(oneLine(v.Err.Error()), Quote(v.Signature)+": ")
+		return strings.TrimPrefix(oneLine(errorText(v.Err)), Quote(v.Signature)+": ")
 	}
 	return summary(v.Report.Failures()) + "; " + v.madeBy()
 }
@@ -116,7 +116,7 @@ func (v *Verdict) quorumJSON() *QuorumJSON {
 	}
 	out := &QuorumJSON{Required: q.Need, Signers: q.Signers, Met: v.ExitCode() == ExitOK, Signatures: []MemberJSON{}}
 	for _, m := range q.Members {
-		j := MemberJSON{Signature: m.Signature, Counted: m.Aside == "" && m.ExitCode() == ExitOK, Aside: m.Aside, Signer: signerJSON(m.Signer), Error: NewErrorJSON(m.Err)}
+		j := MemberJSON{Signature: hidePIN(m.Signature), Counted: m.Aside == "" && m.ExitCode() == ExitOK, Aside: m.Aside, Signer: signerJSON(m.Signer), Error: NewErrorJSON(m.Err)}
 		if m.Report != nil {
 			j.Counts = countsJSON(m.Report)
 			j.Files = filesJSON(&check.Report{Algorithm: m.Report.Algorithm, Files: m.Report.Failures()})

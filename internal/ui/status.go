@@ -98,7 +98,7 @@ func (t *Terminal) Status(s *Status) {
 		if v.ExitCode() == ExitOK {
 			t.Result("Together %s: %s", t.paint(green, OutcomeGood), v.by())
 		} else {
-			t.Result("Together %s: %s: %s", t.paint(red, "failed"), Quote(v.Signature), oneLine(v.Err.Error()))
+			t.Result("Together %s: %s: %s", t.paint(red, "failed"), Quote(v.Signature), oneLine(errorText(v.Err)))
 		}
 		t.Result("")
 	}
@@ -138,12 +138,12 @@ func (t *Terminal) signatureStatus(s SignatureStatus) {
 func (t *Terminal) outcome(v *Verdict) {
 	switch v.Outcome() {
 	case OutcomeUntrusted, OutcomeUnreadable:
-		t.Result("  %s: %s", t.paint(red, v.Outcome()), oneLine(v.Err.Error()))
+		t.Result("  %s: %s", t.paint(red, v.Outcome()), oneLine(errorText(v.Err)))
 		return
 	case OutcomeUnknown:
 		why := "files cannot be read"
 		if v.Err != nil {
-			why = oneLine(v.Err.Error())
+			why = oneLine(errorText(v.Err))
 		}
 		t.Result("  %s: %s", t.paint(yellow, "not checked"), why)
 		return

@@ -103,7 +103,7 @@ const maxReply = 1 << 10
 // NotChecked says why nothing was found out about a signature, which is no
 // failure: nobody had said whom to believe.
 func (t *Terminal) NotChecked(v *Verdict) {
-	t.Note("%s: %s: not checked", Quote(v.Signature), oneLine(v.Err.Error()))
+	t.Note("%s: %s: not checked", Quote(v.Signature), oneLine(errorText(v.Err)))
 	t.hints(v.Err)
 }
 
@@ -115,7 +115,7 @@ func (t *Terminal) pinned(v *Verdict) {
 	case v.Unpinnable != "" && v.TrustedBy == ByFirstUse:
 		t.Note("nobody was pinned as the signer of %s from %s: %s", Quote(v.Signature), v.URL, oneLine(v.Unpinnable))
 	case v.NotPinned != nil:
-		t.Warn("the signer could not be pinned, and will be as new the next time: %s", oneLine(v.NotPinned.Error()))
+		t.Warn("the signer could not be pinned, and will be as new the next time: %s", oneLine(errorText(v.NotPinned)))
 	}
 	for _, beside := range v.Beside {
 		t.pinned(beside)

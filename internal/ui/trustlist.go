@@ -182,9 +182,9 @@ func (l *TrustList) JSON() TrustListJSON {
 	p := l.Policy
 	out := TrustListJSON{SchemaVersion: SchemaVersion, URL: l.URL, KnownSigners: string(l.Store), Pins: []PinJSON{},
 		Policy: PolicyJSON{Mode: string(p.Mode), Require: p.Require, FirstUse: string(p.FirstUse), OnFailure: string(p.OnFailure), Threshold: p.Threshold,
-			PublicKeys: p.Trust.PublicKeys, CertificateChains: p.Trust.CertificateChain, Identities: identitiesJSON(p.Trust.Identities),
-			TimestampCertificateChains: p.Trust.TimestampChain,
-			TrustedRoot:                p.Trust.TrustedRoot, TrustConfig: p.Trust.TrustConfig, UseStaging: p.Trust.Staging}}
+			PublicKeys: hideAll(p.Trust.PublicKeys), CertificateChains: hideAll(p.Trust.CertificateChain), Identities: identitiesJSON(p.Trust.Identities),
+			TimestampCertificateChains: hideAll(p.Trust.TimestampChain),
+			TrustedRoot:                hidePIN(p.Trust.TrustedRoot), TrustConfig: hidePIN(p.Trust.TrustConfig), UseStaging: p.Trust.Staging}}
 	for _, pin := range l.Pins {
 		out.Pins = append(out.Pins, PinJSON{pin.URL, pin.Signature, pin.Method, pin.Identity, pin.Issuer})
 	}

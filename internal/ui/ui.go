@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,7 +172,7 @@ func (t *Terminal) Hint(text string) {
 
 // Fail writes an error with its hints. A joined error is one line each.
 func (t *Terminal) Fail(err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	for line := range strings.SplitSeq(errorText(err), "\n") {
 		if strings.TrimSpace(line) != "" {
 			t.line(t.Err, "%s %s", t.paint(red, "error:"), line)
 		}
@@ -189,7 +188,7 @@ func (t *Terminal) line(w io.Writer, format string, args ...any) error {
 		case string:
 			args[i] = escape(arg)
 		case error:
-			args[i] = escape(arg.Error())
+			args[i] = escape(errorText(arg))
 		case painted:
 		case fmt.Stringer:
 			args[i] = escape(arg.String())
@@ -199,16 +198,10 @@ func (t *Terminal) line(w io.Writer, format string, args ...any) error {
 	return err
 }
 
-// pin is a token's PIN in a PKCS #11 URI: what was meant as one and taken for a
-// file's name is printed with the error.
-var pin = regexp.MustCompile(`(?m)(pin-value(?:=|%3[Dd])).+?(: |["']|$)`)
-
 // escape replaces what is not printable by its escape in Go's spelling, but for
 // the line feeds and tabs of longer texts. It takes PINs out.
 func escape(s string) string {
-	if strings.Contains(s, "pin-value") {
-		s = pin.ReplaceAllString(s, "${1}...$2")
-	}
+	s = hidePINs(s)
 	if strings.IndexFunc(s, unprintable) < 0 && utf8.ValidString(s) {
 		return s
 	}
@@ -247,8 +240,9 @@ func (t *Terminal) paint(color, s string) painted {
 
 // Quote shows a name that came from outside: as it is where it is plain, and
 // quoted like a Go string where it holds anything that a terminal or a reader
-// could take for something else.
+// could take for something else. A PIN in it is not shown.
 func Quote(name string) string {
+	name = hidePIN(name)
 	for _, r := range name {
 		if !unicode.IsPrint(r) || r == unicode.ReplacementChar || r == '"' {
 			return fmt.Sprintf("%q", name)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
 	"github.com/git-model-sign/git-model-sign/internal/oms"
+	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
@@ -90,16 +91,40 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
-// A PIN that was given where no PKCS #11 URI is taken is not shown.
+// A PIN that was given where no PKCS #11 URI is taken is not shown, whatever is in it.
 func TestPINIsNotShown(t *testing.T) {
-	term, out, err := terminal()
-	for _, name := range []string{"pkcs11:token=a?pin-value=s3cr3t", "token=a?pin-value%3Ds3cr3t", "pkcs11:?pin-value=a s3cr3t&module-path=/x", "pin-value=\x1bs3cr3t"} {
-		err.Reset()
-		term.Fail(ui.Usage("there is "+name, "opening the model: %w", &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}))
-		term.Warn("%s", ui.Quote(name))
-		term.Result("%s", errors.New(name))
-		if text := out.String() + err.String(); strings.Contains(text, "s3cr3t") || strings.Count(text, ": file does not exist") != 1 {
+	const secret = "s3cr3t"
+	for _, name := range []string{
+		"pkcs11:token=a?pin-value=s3cr3t", "token=a?pin-value%3Ds3cr3t", "pkcs11:?pin-value=a s3cr3t&module-path=/x", "pin-value=\x1bs3cr3t",
+		"pin-value=it's3cr3t", `pin-value=a"s3cr3t`, "pin-value=a: s3cr3t", "pin-value=...s3cr3t", "pin-value=a&pin-value=s3cr3t", "pin-value=a\ns3cr3t",
+	} {
+		term, out, err := terminal()
+		missing := &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+		failed := ui.Usage("there is "+strings.ReplaceAll(name, "\n", ""), "opening the model %s: %w", ui.Quote(name), missing)
+		term.Fail(failed)
+		term.Warn("%s, %s", ui.Quote(name), missing)
+		term.Result("%s", ui.QuoteAll([]string{name, "the next"}))
+		v := &ui.Verdict{Model: name, Signature: name, Err: failed}
+		term.Verdict(v)
+		v.Err = ui.Failed("", "opening: %w", missing)
+		term.Verdict(v)
+		if text := out.String() + err.String(); strings.Contains(text, secret) || strings.Count(text, ": file does not exist") != 4 || !strings.Contains(text, "the next") {
 			t.Errorf("%q: %s", name, text)
+		}
+		term.Result("%s", errors.New("opening '"+strings.ReplaceAll(name, "\n", "")+"'"))
+		if text := out.String(); strings.Contains(text, secret) {
+			t.Errorf("%q: %s", name, text)
+		}
+		signing := &ui.Signing{Model: name, Signature: name, Manifest: verdict(t).Manifest}
+		for what, printed := range map[string]any{
+			"verdict": v.JSON(), "error": ui.NewErrorJSON(failed), "outcome": v.OutcomeJSON(), "signing": signing.JSON(),
+			"file":  verdict(t, check.File{Path: "a", Detail: missing.Error()}).JSON(),
+			"trust": (&ui.TrustList{Policy: policy.Policy{Trust: policy.Trust{CertificateChain: []string{name}, TrustedRoot: name}}}).JSON(),
+		} {
+			var text bytes.Buffer
+			if err := ui.WriteJSON(&text, printed); err != nil || strings.Contains(text.String(), secret) {
+				t.Errorf("%q: %s: %s, %v", name, what, text.String(), err)
+			}
 		}
 	}
 }

@@ -160,7 +160,7 @@ func (t *Terminal) Verdict(v *Verdict) {
 // called from several goroutines.
 func (t *Terminal) Waiting(d time.Duration, because error) {
 	if d >= noticeable {
-		t.Note("waiting %s to ask again: %s", d.Round(time.Second), oneLine(because.Error()))
+		t.Note("waiting %s to ask again: %s", d.Round(time.Second), oneLine(errorText(because)))
 	}
 }
 
@@ -207,7 +207,7 @@ func (t *Terminal) noReport(v *Verdict) {
 		t.Fail(v.Err)
 		return
 	}
-	t.Result("%s %s: %s", t.paint(red, "FAILED"), v.subject(), oneLine(v.Err.Error()))
+	t.Result("%s %s: %s", t.paint(red, "FAILED"), v.subject(), oneLine(errorText(v.Err)))
 	t.members(v, t.allFindings)
 	if v.Change != nil {
 		t.Result("\tpinned  %s", v.Change.Pinned)
