@@ -1,7 +1,9 @@
 package gitrepo
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -16,11 +18,15 @@ const AttrUnset = "unset"
 // specified for a path is left out, and so is a path that has none.
 func (r *Repository) Attributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
 	attributes := map[string]map[string]string{}
-	return attributes, r.git.checkAttributes(ctx, paths, names, func(path, name, value string) {
-		if attributes[path] == nil {
-			attributes[path] = make(map[string]string, 1)
+	return attributes, checkAttributes(ctx, r.git.stream, nil, paths, names, func(path, name, value []byte) error {
+		if !slices.Contains(names, string(name)) {
+			return nil
 		}
-		attributes[path][name] = value
+		if attributes[string(path)] == nil {
+			attributes[string(path)] = make(map[string]string, 1)
+		}
+		attributes[string(path)][string(name)] = string(value)
+		return nil
 	})
 }
 
@@ -28,20 +34,20 @@ func (r *Repository) Attributes(ctx context.Context, paths []string, names ...st
 // an attribute has a value.
 func (r *Repository) PathsWithAttribute(ctx context.Context, paths []string, name, value string) (map[string]bool, error) {
 	found := map[string]bool{}
-	return found, r.git.checkAttributes(ctx, paths, []string{name}, func(path, _, v string) {
-		if v == value {
-			found[path] = true
+	return found, checkAttributes(ctx, r.git.stream, nil, paths, []string{name}, func(path, n, v []byte) error {
+		if string(n) == name && string(v) == value {
+			found[string(path)] = true
 		}
+		return nil
 	})
 }
 
-// outputFunc is git.output, or that of a [Scratch].
-type outputFunc func(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error)
+// streamFunc is git.stream, or that of a [Scratch].
+type streamFunc func(ctx context.Context, stdin io.Reader, read func(*bufio.Reader) error, args ...string) error
 
 // attributeTable returns the values of attributes by path and name, in the order
-// of both; "" where one is not specified. It is for many paths: git is asked for
-// all that is specified, as most paths have little of what could be.
-func attributeTable(ctx context.Context, output outputFunc, options, paths, names []string) ([][]string, error) {
+// of both; "" where one is not specified.
+func attributeTable(ctx context.Context, stream streamFunc, options, paths, names []string) ([][]string, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
@@ -56,55 +62,84 @@ func attributeTable(ctx context.Context, output outputFunc, options, paths, name
 		}
 		table[i] = rows[path]
 	}
-	stdin := strings.NewReader(strings.Join(once, "\x00") + "\x00")
-	out, err := output(ctx, stdin, slices.Concat([]string{"check-attr", "--stdin", "-z"}, options, []string{"-a"})...)
-	if err != nil {
-		return nil, err
-	}
-	return table, parseAttributes(string(out), func(path, name, value string) error {
-		row := rows[path]
+	return table, checkAttributes(ctx, stream, options, once, names, func(path, name, value []byte) error {
+		row := rows[string(path)]
 		if row == nil {
 			return fmt.Errorf("git check-attr: %w: %q was not asked about", errRecord, path)
 		}
-		if i := slices.Index(names, name); i >= 0 {
-			row[i] = value
+		if i := slices.Index(names, string(name)); i >= 0 {
+			row[i] = string(value)
 		}
 		return nil
 	})
 }
 
-// checkAttributes calls fn for every attribute that is specified for a path.
-func (g git) checkAttributes(ctx context.Context, paths, names []string, fn func(path, name, value string)) error {
+// errSpecified says that more attributes are specified than it pays to be told of.
+var errSpecified = errors.New("too many attributes")
+
+// usualAttributes is how many attributes a path may have, on average, before git is
+// asked for the wanted ones by name.
+const usualAttributes = 8
+
+// checkAttributes calls fn for every attribute with one of the names that is
+// specified for a path, and for others. Git is asked for all that is specified, as
+// most paths have little of what could be. What is checked out, or was pushed, may
+// specify thousands for every path, and then git is asked again for those names.
+func checkAttributes(ctx context.Context, stream streamFunc, options, paths, names []string, fn func(path, name, value []byte) error) error {
 	if len(paths) == 0 || len(names) == 0 {
 		return nil
 	}
-	stdin := strings.NewReader(strings.Join(paths, "\x00") + "\x00")
-	out, err := g.output(ctx, stdin, "check-attr", "--stdin", "-z", "-a")
-	if err != nil {
+	args := slices.Concat([]string{"check-attr", "--stdin", "-z"}, options)
+	input := strings.Join(paths, "\x00") + "\x00"
+	seen := 0
+	err := stream(ctx, strings.NewReader(input), func(r *bufio.Reader) error {
+		return parseAttributes(r, func(path, name, value []byte) error {
+			if seen++; seen > usualAttributes*len(paths) && seen > 1000 {
+				return errSpecified
+			}
+			return fn(path, name, value)
+		})
+	}, append(args, "-a")...)
+	if !errors.Is(err, errSpecified) {
 		return err
 	}
-	return parseAttributes(string(out), func(path, name, value string) error {
-		if slices.Contains(names, name) {
-			fn(path, name, value)
-		}
-		return nil
-	})
+	return stream(ctx, strings.NewReader(input), func(r *bufio.Reader) error {
+		return parseAttributes(r, func(path, name, value []byte) error {
+			if string(value) == "unspecified" {
+				return nil
+			}
+			return fn(path, name, value)
+		})
+	}, append(args, names...)...)
 }
 
+// maxAttribute bounds a path, the name of an attribute, and its value.
+const maxAttribute = 64 << 10
+
 // parseAttributes reads triples of path, attribute and value, each ended by NUL,
-// up to the first error.
-func parseAttributes(out string, fn func(path, name, value string) error) error {
-	for out != "" {
-		path, rest, ok1 := strings.Cut(out, "\x00")
-		name, rest, ok2 := strings.Cut(rest, "\x00")
-		value, rest, ok3 := strings.Cut(rest, "\x00")
-		if !ok1 || !ok2 || !ok3 {
-			return fmt.Errorf("git check-attr: %w", errRecord)
+// up to the first error. What fn is given lasts until it returns.
+func parseAttributes(r *bufio.Reader, fn func(path, name, value []byte) error) error {
+	r = bufio.NewReaderSize(r, maxAttribute)
+	var path, name []byte
+	for field := 0; ; field++ {
+		text, err := r.ReadSlice(0)
+		switch {
+		case err == io.EOF && len(text) == 0 && field%3 == 0:
+			return nil
+		case err == io.EOF:
+			return fmt.Errorf("git check-attr: %w: %w", errRecord, io.ErrUnexpectedEOF)
+		case err != nil:
+			return fmt.Errorf("git check-attr: %w: %w", errRecord, err)
 		}
-		if err := fn(path, name, value); err != nil {
-			return err
+		switch text = text[:len(text)-1]; field % 3 {
+		case 0:
+			path = append(path[:0], text...)
+		case 1:
+			name = append(name[:0], text...)
+		case 2:
+			if err := fn(path, name, text); err != nil {
+				return err
+			}
 		}
-		out = rest
 	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -75,10 +76,10 @@ const notSparse = "core.sparseCheckout=false"
 
 // stagedAttributes is [Snapshot.StagedAttributes].
 func (r *Repository) stagedAttributes(ctx context.Context, paths, names []string) ([][]string, error) {
-	output := func(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
-		return r.git.output(ctx, stdin, slices.Concat([]string{"-c", notSparse}, args)...)
+	stream := func(ctx context.Context, stdin io.Reader, read func(*bufio.Reader) error, args ...string) error {
+		return r.git.stream(ctx, stdin, read, slices.Concat([]string{"-c", notSparse}, args)...)
 	}
-	return attributeTable(ctx, output, []string{"--cached"}, paths, names)
+	return attributeTable(ctx, stream, []string{"--cached"}, paths, names)
 }
 
 // Scratch is a temporary index with an empty worktree of its own, in which git
@@ -96,6 +97,11 @@ type Scratch struct {
 // output runs a git command in the scratch.
 func (s *Scratch) output(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
 	return s.git.output(ctx, stdin, slices.Concat(s.options, args)...)
+}
+
+// stream is [Scratch.output] for what is read while git writes it.
+func (s *Scratch) stream(ctx context.Context, stdin io.Reader, read func(*bufio.Reader) error, args ...string) error {
+	return s.git.stream(ctx, stdin, read, slices.Concat(s.options, args)...)
 }
 
 // NewScratch makes one. The caller closes it.
@@ -165,7 +171,7 @@ func (s *Scratch) Add(ctx context.Context, entries []Entry) error {
 // Attributes is [Snapshot.StagedAttributes] by the .gitattributes files that
 // were added.
 func (s *Scratch) Attributes(ctx context.Context, paths []string, names ...string) ([][]string, error) {
-	return attributeTable(ctx, s.output, []string{"--cached"}, paths, names)
+	return attributeTable(ctx, s.stream, []string{"--cached"}, paths, names)
 }
 
 // CheckOut writes the files at paths, which were added, as git would check them

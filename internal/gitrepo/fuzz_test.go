@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"bufio"
 	"fmt"
 	"strings"
 	"testing"
@@ -59,8 +60,8 @@ func FuzzParseAttributes(f *testing.F) {
 	f.Add("a\x00filter\x00")
 	f.Fuzz(func(t *testing.T, out string) {
 		var read strings.Builder
-		err := parseAttributes(out, func(path, name, value string) error {
-			read.WriteString(path + "\x00" + name + "\x00" + value + "\x00")
+		err := parseAttributes(bufio.NewReader(strings.NewReader(out)), func(path, name, value []byte) error {
+			fmt.Fprintf(&read, "%s\x00%s\x00%s\x00", path, name, value)
 			return nil
 		})
 		if err == nil && read.String() != out {

@@ -1,7 +1,6 @@
 package oms
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -105,15 +104,31 @@ func DefaultIgnored() []string {
 	return []string{".git", ".gitignore", ".gitattributes", ".github"}
 }
 
-// IsIgnored reports whether path is one of the ignored paths or lies under one
-// (section 6.2.1). The path is that of a resource. Nothing in an entry is a
+// Ignored is a set of ignored paths (section 6.2.1). Nothing in an entry is a
 // wildcard, and an entry that is no canonical path matches nothing: neither ""
 // nor "." ignores a whole model.
-func IsIgnored(path string, ignore []string) bool {
-	return slices.ContainsFunc(ignore, func(entry string) bool {
-		rest, ok := strings.CutPrefix(path, entry)
-		return ok && entry != SingleFile && (rest == "" || rest[0] == '/')
-	})
+type Ignored map[string]bool
+
+// NewIgnored is the set of all that is in the lists.
+func NewIgnored(lists ...[]string) Ignored {
+	set := Ignored{}
+	for _, list := range lists {
+		for _, entry := range list {
+			set[entry] = entry != SingleFile
+		}
+	}
+	return set
+}
+
+// Has reports whether the path of a resource is one of the ignored paths or lies
+// under one. What it takes does not grow with their number, which a signer chooses.
+func (set Ignored) Has(path string) bool {
+	for end := 1; end < len(path); end++ {
+		if path[end] == '/' && set[path[:end]] {
+			return true
+		}
+	}
+	return path != "" && set[path]
 }
 
 // checkIgnorePath reports why an entry of ignore_paths may not be written

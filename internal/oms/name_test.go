@@ -72,8 +72,8 @@ func TestErrorsAreSafeToPrint(t *testing.T) {
 	}
 }
 
-func TestIsIgnored(t *testing.T) {
-	ignore := append(oms.DefaultIgnored(), "cache", "a/b", ".", "..", "", "/abs", "../x", "*.bin", "dir/")
+func TestIgnored(t *testing.T) {
+	ignore := oms.NewIgnored(oms.DefaultIgnored(), []string{"cache", "a/b", ".", "..", "", "/abs", "../x", "*.bin", "dir/"})
 	for path, want := range map[string]bool{
 		".git":                true,
 		".git/config":         true,
@@ -96,8 +96,8 @@ func TestIsIgnored(t *testing.T) {
 		"abs":                 false,
 		oms.SingleFile:        false,
 	} {
-		if got := oms.IsIgnored(path, ignore); got != want {
-			t.Errorf("IsIgnored(%q) = %v", path, got)
+		if got := ignore.Has(path); got != want {
+			t.Errorf("Has(%q) = %v", path, got)
 		}
 	}
 }

@@ -82,7 +82,13 @@ func (t *Tree) Load(ctx context.Context, files []File, use func(from, to int) er
 		g.drop()
 		done = g.to
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if done != len(files) {
+		return fmt.Errorf("only %d of %d files were read", done, len(files))
+	}
+	return nil
 }
 
 // Apart says that the contents are not files here, and have to be brought near.

@@ -20,7 +20,7 @@ type listing struct {
 	options Options
 	root    string // Tree.Root
 	access  root   // for a single file, of the folder that it lies in
-	ignore  []string
+	ignore  oms.Ignored
 	kept    map[string]bool // folders that hold something of Options.Keep
 	// signature is the signature's path relative to the model, "" if it does not
 	// lie there.
@@ -47,7 +47,7 @@ func newListing(t *Tree, o Options) *listing {
 func (l *listing) rules(signature string) {
 	l.signature = signature
 	if !l.tree.Single {
-		l.ignore = slices.Concat(oms.DefaultIgnored(), l.options.Ignore)
+		l.ignore = oms.NewIgnored(oms.DefaultIgnored(), l.options.Ignore)
 	}
 	l.kept = make(map[string]bool)
 	for path := range l.options.Keep {
@@ -63,12 +63,12 @@ func (l *listing) leftOut(path string) bool {
 	if path == l.signature && l.signature != "" {
 		return true
 	}
-	return oms.IsIgnored(path, l.ignore) && !l.options.Keep[path]
+	return l.ignore.Has(path) && !l.options.Keep[path]
 }
 
 // prune reports whether nothing below a folder can be part of the model.
 func (l *listing) prune(dir string) bool {
-	return oms.IsIgnored(dir, l.ignore) && !l.kept[dir]
+	return l.ignore.Has(dir) && !l.kept[dir]
 }
 
 // add takes in one path that was looked at, whatever it is.

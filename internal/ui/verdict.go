@@ -190,8 +190,9 @@ func (t *Terminal) leftOut(v *Verdict) {
 		return
 	}
 	var paths []string
+	usual := oms.NewIgnored(oms.DefaultIgnored())
 	for _, p := range v.Manifest.Serialization.IgnorePaths {
-		if !oms.IsIgnored(p, oms.DefaultIgnored()) && !strings.HasSuffix(p, ".sig") {
+		if !usual.Has(p) && !strings.HasSuffix(p, ".sig") {
 			paths = append(paths, p)
 		}
 	}

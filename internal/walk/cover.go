@@ -17,6 +17,7 @@ type cover struct {
 	single          bool
 	manifest        *oms.Manifest // nil where the signature is not believed
 	named           map[string]bool
+	ignored         oms.Ignored
 }
 
 // coverOf is what the signature at p speaks of. One that is not believed has failed
@@ -28,7 +29,7 @@ func coverOf(p *Place, v *ui.Verdict) cover {
 		c.signature, _ = gitrepo.Within(p.Repo.Top, p.Signature)
 	}
 	if v.Signer != nil && v.Manifest != nil {
-		c.manifest, c.named = v.Manifest, signedPaths(v.Manifest)
+		c.manifest, c.named, c.ignored = v.Manifest, signedPaths(v.Manifest), oms.NewIgnored(v.Manifest.Serialization.IgnorePaths)
 	}
 	return c
 }
@@ -49,26 +50,27 @@ func coversOf(p *Place, v *ui.Verdict, members []*member) []cover {
 	return covers
 }
 
-// holds says whether a path is part of what was signed, and was compared. What the
+// holds says whether a path at or under that of c is part of what was signed, and was
+// compared, or is what no signer signs there. What the
 // signer left out is not, even though that is no fault of the signature: a copy of
 // any signed folder could bring it.
 func (c cover) holds(name string) bool {
-	switch {
-	case name == c.signature:
-		return true
-	case c.single || !gitrepo.IsUnder(name, c.path):
-		return name == c.path
-	case c.manifest == nil:
-		return true
+	if c.single || c.manifest == nil {
+		return !c.single || name == c.path
 	}
 	rel := strings.TrimPrefix(strings.TrimPrefix(name, c.path), "/")
-	return c.named[rel] || !oms.IsIgnored(rel, c.manifest.Serialization.IgnorePaths)
+	return strings.HasPrefix(rel, ".github/") || c.named[rel] || !c.ignored.Has(rel)
 }
 
 // uncoveredOf are those of the tracked files that no signature speaks of, but for
 // what no signer signs: git's own files, and the folder of the hosting service at
 // the top of the repository or of a signed folder.
 func uncoveredOf(entries []gitrepo.Entry, covers []cover) []string {
+	at, signatures := map[string][]cover{}, map[string]bool{}
+	for _, c := range covers {
+		at[c.path] = append(at[c.path], c)
+		signatures[c.signature] = true
+	}
 	var names []string
 	last := ""
 	for _, e := range entries {
@@ -77,9 +79,13 @@ func uncoveredOf(entries []gitrepo.Entry, covers []cover) []string {
 			continue
 		}
 		last = e.Path
-		if !slices.ContainsFunc(covers, func(c cover) bool {
-			return c.holds(e.Path) || strings.HasPrefix(e.Path, path.Join(c.path, ".github")+"/")
-		}) {
+		covered := signatures[e.Path]
+		for dir, more := e.Path, true; more && !covered; {
+			covered = slices.ContainsFunc(at[dir], func(c cover) bool { return c.holds(e.Path) })
+			more = dir != ""
+			dir = dir[:max(strings.LastIndexByte(dir, '/'), 0)]
+		}
+		if !covered {
 			names = append(names, e.Path)
 		}
 	}

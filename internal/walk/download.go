@@ -144,12 +144,16 @@ func (r *remote) wanted(ctx context.Context, m *oms.Manifest, p *Place, o Verify
 		return nil, err
 	}
 	var files []download.File
+	unsigned := oms.NewIgnored(oms.DefaultIgnored(), m.Serialization.IgnorePaths)
+	ignored := oms.NewIgnored(o.Ignore)
 	for _, e := range r.entries {
 		f := download.File{Path: e.Path, Size: e.Size, Blob: e.BlobID}
 		if e.SHA256 != "" {
 			f.Blob = e.SHA256
 		}
 		ranges, isSigned := signed[e.Path]
+		// A manifest of shards cannot name an empty file, which is part of what was signed.
+		emptyInShards := m.Serialization.Method == oms.Shards && e.Size == 0 && !unsigned.Has(e.Path)
 		isSignature := !p.Detached && e.Path == p.Signature || slices.Contains(siblings, e.Path)
 		switch {
 		case isSigned:
@@ -159,18 +163,12 @@ func (r *remote) wanted(ctx context.Context, m *oms.Manifest, p *Place, o Verify
 			}
 		case isSignature:
 			f.Content = r.signatures[e.Path]
-		case !o.Check.IgnoreUnsigned && !emptyInShards(m, e), oms.IsIgnored(e.Path, o.Ignore):
+		case !o.Check.IgnoreUnsigned && !emptyInShards, ignored.Has(e.Path):
 			continue
 		}
 		files = append(files, f)
 	}
 	return files, nil
-}
-
-// emptyInShards says whether a file is part of what was signed though the manifest
-// cannot name it.
-func emptyInShards(m *oms.Manifest, e hub.Entry) bool {
-	return m.Serialization.Method == oms.Shards && e.Size == 0 && !oms.IsIgnored(e.Path, slices.Concat(oms.DefaultIgnored(), m.Serialization.IgnorePaths))
 }
 
 // get downloads files.

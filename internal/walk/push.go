@@ -214,6 +214,10 @@ func (c *pushCheck) judge(ctx context.Context, ref string, now *Place) (code int
 		t.UnsignedRef(ref)
 		return ui.ExitFailed, nil
 	}
+	if err := tooMany(places, ref); err != nil {
+		t.Fail(err)
+		return ui.ExitFailed, nil
+	}
 	if len(places) > 0 {
 		if err := c.verify.checkTrust(); err != nil {
 			return 0, err
@@ -243,6 +247,18 @@ func (c *pushCheck) judge(ctx context.Context, ref string, now *Place) (code int
 		code = ui.Worse(ui.ExitFailed, code)
 	}
 	return code, nil
+}
+
+// maxSignatures is how many signatures may come at once: each is verified by itself,
+// and a push of a few bytes can name any number of them.
+const maxSignatures = 1000
+
+// tooMany is the error for more than [maxSignatures].
+func tooMany(places []*Place, where string) error {
+	if len(places) <= maxSignatures {
+		return nil
+	}
+	return ui.Failed("", "%s holds %d model signatures, and no more than %d are verified", where, len(places), maxSignatures)
 }
 
 // verdict is what the policy makes of a signature. One that asks for signatures, or

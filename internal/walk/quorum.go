@@ -339,10 +339,11 @@ func (q *quorum) count() int {
 func (q *quorum) lacking(m *member, others []*member) string {
 	s := m.verdict.Manifest.Serialization
 	named := signedPaths(m.verdict.Manifest)
+	ignored := oms.NewIgnored(s.IgnorePaths)
 	implied := s.Method == oms.Shards && !q.options.Check.IgnoreUnsigned
 	for _, other := range others {
 		for _, r := range other.verdict.Manifest.Resources {
-			if !named[r.Path] && (!implied || oms.IsIgnored(r.Path, s.IgnorePaths)) {
+			if !named[r.Path] && (!implied || ignored.Has(r.Path)) {
 				return r.Path
 			}
 		}

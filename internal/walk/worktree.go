@@ -48,6 +48,10 @@ func VerifyWorktree(ctx context.Context, repo *gitrepo.Repository, o WorktreeOpt
 		}
 		return o.exitCode(code), nil
 	}
+	if err := tooMany(s.places, "the worktree"); err != nil {
+		o.Terminal.Fail(err)
+		return o.exitCode(ui.ExitFailed), nil
+	}
 	for _, v := range s.vanished {
 		o.Terminal.Verdict(v)
 		code = ui.ExitFailed
