@@ -51,6 +51,10 @@ func TestPublished(t *testing.T) {
 	instead := clone("instead")
 	s.Git(instead, "config", "remote.origin.url", "short:origin")
 	s.Git(instead, "config", "url."+url+".insteadOf", "short:origin")
+	unnamed := clone("unnamed") // whose remote is gone, and whose HEAD is on what came from elsewhere
+	s.Git(unnamed, "branch", "-q", "-D", "theirs")
+	s.Git(unnamed, "checkout", "-q", "--detach", "FETCH_HEAD")
+	s.Git(unnamed, "remote", "remove", "origin")
 	never := s.Empty("never")
 	s.Git(never, "remote", "add", "origin", url)
 	s.Git(never, "fetch", "-q", fork, "main:refs/heads/theirs")
@@ -84,6 +88,8 @@ func TestPublished(t *testing.T) {
 		{tag, "HEAD", true},
 		{all, "main", true},
 		{all, "alone", false}, // git puts the tags of any repository there
+		{unnamed, "main", true},
+		{unnamed, "HEAD", false},
 		{never, "theirs", false},
 	} {
 		r, err := Open(t.Context(), c.dir)
