@@ -135,26 +135,31 @@ var loopbacks = []struct {
 }{
 	{"parallel=1", 1, nil},
 	{"parallel=8", 8, nil},
-	{"parallel=8/1Gbit", 8, []func(http.Handler) http.Handler{paced(1e9 / 8 / 8)}},
-	{"parallel=8/2.5Gbit", 8, []func(http.Handler) http.Handler{paced(2.5e9 / 8 / 8)}},
+	{"1Gbit", 8, []func(http.Handler) http.Handler{paced(1e9 / 8 / 8)}},
+	{"2.5Gbit", 8, []func(http.Handler) http.Handler{paced(2.5e9 / 8 / 8)}},
 }
 
-// BenchmarkLoopback compares a download with the same without hashing, each
-// beside the other so that what else the machine does strikes both. The ratio is
-// that of their times. Unpaced, the loopback interface keeps all cores busy by
-// itself on both ends, so that the ratio is one of processor time.
+// BenchmarkLoopback compares a download with a plain program's, which does not
+// hash, and with our own without hashing, in turns, so that what else the machine
+// does strikes all three. The ratios are those of their times, and the processor
+// times are of both ends. Unpaced, the loopback interface keeps all cores busy by
+// itself, so that the ratios are of processor time too.
 func BenchmarkLoopback(b *testing.B) {
 	const size = 64 << 20
 	for _, network := range loopbacks {
 		b.Run(network.name, func(b *testing.B) {
 			source, files := serve(b, 8, size, network.wrap...)
-			b.SetBytes(int64(len(files)) * size)
-			var hashed, copied time.Duration
+			var c comparison
 			for b.Loop() {
-				h, c := compare(b, source, files, network.parallel)
-				hashed, copied = hashed+h, copied+c
+				c.compare(b, source, files, network.parallel)
 			}
-			b.ReportMetric(hashed.Seconds()/copied.Seconds(), "times-plain")
+			gb := float64(b.N) * float64(len(files)) * size / 1e9
+			b.ReportMetric(1000*gb/c.plain.wall.Seconds(), "plain-MB/s")
+			b.ReportMetric(c.ours.wall.Seconds()/c.plain.wall.Seconds(), "times-plain")
+			b.ReportMetric(c.unhashed.wall.Seconds()/c.plain.wall.Seconds(), "unhashed-times-plain")
+			b.ReportMetric(c.ours.cpu.Seconds()/gb, "cpu-s/GB")
+			b.ReportMetric(c.unhashed.cpu.Seconds()/gb, "unhashed-cpu-s/GB")
+			b.ReportMetric(c.plain.cpu.Seconds()/gb, "plain-cpu-s/GB")
 		})
 	}
 }
@@ -164,36 +169,56 @@ func TestLoopback(t *testing.T) {
 	for _, network := range loopbacks {
 		t.Run(network.name, func(t *testing.T) {
 			source, files := serve(t, 8, 64<<10, network.wrap...)
-			compare(t, source, files, network.parallel)
+			new(comparison).compare(t, source, files, network.parallel)
 		})
 	}
 }
 
-// compare says how long a download takes, and the same without hashing.
-func compare(tb testing.TB, source web, files []download.File, parallel int) (hashed, copied time.Duration) {
-	hashed = timed(tb, func(dir string) error {
-		results, err := download.Run(tb.Context(), source, files, download.Folder{Dir: dir}, download.Options{Parallel: parallel})
-		allRight(tb, results)
-		return err
-	})
-	copied = timed(tb, func(dir string) error { return copyAll(source, files, dir, parallel) })
-	return hashed, copied
+// What hashing is told from does not hash.
+func TestUnhashed(t *testing.T) {
+	o := &origin{files: map[string][]byte{"a": []byte("wrong")}}
+	files := []download.File{signed("a", []byte("right"))}
+	results, err := download.Run(t.Context(), o, files, download.Folder{Dir: t.TempDir()}, download.Unhashed(quick()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allRight(t, results)
 }
 
-func timed(tb testing.TB, fetch func(dir string) error) time.Duration {
+// comparison is what downloads took: ours, ours without hashing, and a plain program's.
+type comparison struct{ ours, unhashed, plain cost }
+
+func (c *comparison) compare(tb testing.TB, source web, files []download.File, parallel int) {
+	run := func(o download.Options) func(dir string) error {
+		return func(dir string) error {
+			results, err := download.Run(tb.Context(), source, files, download.Folder{Dir: dir}, o)
+			allRight(tb, results)
+			return err
+		}
+	}
+	c.ours.add(tb, run(download.Options{Parallel: parallel}))
+	c.unhashed.add(tb, run(download.Unhashed(download.Options{Parallel: parallel})))
+	c.plain.add(tb, func(dir string) error { return copyAll(source, files, dir, parallel) })
+}
+
+// cost is what downloads took.
+type cost struct{ wall, cpu time.Duration }
+
+// add downloads into a new folder.
+func (c *cost) add(tb testing.TB, fetch func(dir string) error) {
 	dir, err := os.MkdirTemp(tb.TempDir(), "")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	start := time.Now()
+	start, spent := time.Now(), cpu(tb)
 	if err := fetch(dir); err != nil {
 		tb.Fatal(err)
 	}
-	took := time.Since(start)
+	c.wall += time.Since(start)
+	c.cpu += cpu(tb) - spent
 	if err := os.RemoveAll(dir); err != nil {
 		tb.Fatal(err)
 	}
-	return took
 }
 
 // copyAll downloads as a program that does not hash would: a file each, flushed.

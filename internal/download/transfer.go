@@ -72,7 +72,7 @@ func (t *transfer) attempt(ctx context.Context) error {
 		return err
 	}
 	defer file.Close()
-	c, err := newChecker(&t.job.File)
+	c, err := t.options.newChecker(&t.job.File)
 	if err != nil {
 		return err
 	}
