@@ -1,7 +1,7 @@
 // Command bench measures what git users wait for: status, a commit checked
 // without its weights, and the hooks, in repositories from ten files to 600 GB,
-// with git's own status and git lfs fsck beside them. It prints the second table
-// of docs/performance.md:
+// with git's own status and git lfs fsck beside them. It prints the table under
+// "Repositories" in docs/performance.md:
 //
 //	go run ./internal/e2e/bench
 //
