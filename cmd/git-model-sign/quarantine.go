@@ -21,7 +21,7 @@ func quarantineCommands() []command {
 
 func setupQuarantineList(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	var output cli.Output
-	output.Register(flags)
+	output.RegisterStill(flags)
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
@@ -47,7 +47,7 @@ func setupQuarantineList(flags *pflag.FlagSet, t *ui.Terminal) func(context.Cont
 
 func setupQuarantineRestore(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	var output cli.Output
-	output.Register(flags)
+	output.RegisterStill(flags)
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)

@@ -13,7 +13,7 @@ import (
 func setupShow(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	var output cli.Output
 	signature := flags.String("signature", "", "read the signature from `FILE` instead of model.sig in the model's folder")
-	output.Register(flags)
+	output.RegisterStill(flags)
 
 	return func(_ context.Context, args []string) error {
 		output.Apply(t)
@@ -39,7 +39,7 @@ func setupDigest(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 	var hashing cli.Hashing
 	var output cli.Output
 	place.Register(flags, "leave out the signature `FILE` instead of model.sig in the model's folder")
-	content.Register(flags)
+	content.Register(flags, "hash what symbolic links point to")
 	hashing.Register(flags)
 	output.Register(flags)
 

@@ -21,7 +21,7 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 	var message []string
 	method.Register(flags)
 	place.Register(flags, "write the signature to `FILE` instead of model.sig in the model's folder")
-	content.Register(flags)
+	content.Register(flags, "sign what symbolic links point to")
 	hashing.Register(flags)
 	promised := flags.Bool("promised", false, "sign LFS files by their committed pointers, without reading or having them")
 	coSign := flags.String("co-sign", "", "sign beside others: write model.`NAME`.sig, and leave their signatures")

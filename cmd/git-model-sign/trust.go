@@ -25,11 +25,9 @@ func trustCommands() []command {
 }
 
 func setupTrustList(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
-	var output cli.Output
-	output.Register(flags)
+	asJSON := flags.Bool("json", false, "print the result as one JSON object")
 
 	return func(ctx context.Context, args []string) error {
-		output.Apply(t)
 		if len(args) > 1 {
 			return ui.Usage("", "expected at most one URL, found %d arguments", len(args))
 		}
@@ -41,7 +39,7 @@ func setupTrustList(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, 
 		if list.Pins, err = walk.ListPins(known.Store, known.URL); err != nil {
 			return err
 		}
-		if output.JSON {
+		if *asJSON {
 			return ui.WriteJSON(t.Out, list.JSON())
 		}
 		t.TrustList(list)
@@ -120,12 +118,10 @@ func setupTrustAccept(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context
 
 func setupTrustCheck(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []string) error {
 	var trust cli.Trust
-	var output cli.Output
 	trust.Register(flags)
-	output.Register(flags)
+	asJSON := flags.Bool("json", false, "print the result as one JSON object")
 
 	return func(ctx context.Context, args []string) error {
-		output.Apply(t)
 		if err := cli.NoArgument(args, "it looks at every signature of the repository that the current folder is in"); err != nil {
 			return err
 		}
@@ -145,7 +141,7 @@ func setupTrustCheck(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context,
 		if err != nil {
 			return err
 		}
-		if output.JSON {
+		if *asJSON {
 			err = ui.WriteJSON(t.Out, ui.NewSignersJSON(verdicts, config.URL, code))
 		} else {
 			t.SignerVerdicts(verdicts, p)

@@ -16,11 +16,16 @@ type Output struct {
 	JSON, Quiet, NoProgress bool
 }
 
-// Register declares the options.
+// Register declares the options of a command that draws progress.
 func (o *Output) Register(flags *pflag.FlagSet) {
+	o.RegisterStill(flags)
+	flags.BoolVar(&o.NoProgress, "no-progress", false, "do not draw progress on the terminal")
+}
+
+// RegisterStill declares the options of a command that draws none.
+func (o *Output) RegisterStill(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.JSON, "json", false, "print the result as one JSON object")
 	flags.BoolVarP(&o.Quiet, "quiet", "q", false, "print results and errors only")
-	flags.BoolVar(&o.NoProgress, "no-progress", false, "do not draw progress on the terminal")
 }
 
 // Apply has t behave as the options say.
@@ -49,10 +54,10 @@ type Content struct {
 	shards   string
 }
 
-// Register declares the options.
-func (c *Content) Register(flags *pflag.FlagSet) {
+// Register declares the options; the use of --allow-symlinks differs.
+func (c *Content) Register(flags *pflag.FlagSet, symlinksUse string) {
 	flags.StringArrayVar(&c.ignore, "ignore-paths", nil, "leave out `PATH` and what is below it; may be repeated")
-	flags.BoolVar(&c.symlinks, "allow-symlinks", false, "sign what symbolic links point to")
+	flags.BoolVar(&c.symlinks, "allow-symlinks", false, symlinksUse)
 	flags.StringVar(&c.hash, "hash", string(oms.SHA256), "hash files with `ALGORITHM`: sha256, blake3 or blake2b")
 	flags.StringVar(&c.shards, "shards", "", "hash files in shards of `SIZE` bytes, or units such as 256MB")
 	flags.Lookup("shards").NoOptDefVal = defaultShardSize
