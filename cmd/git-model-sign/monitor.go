@@ -72,7 +72,7 @@ func openMonitor(ctx context.Context, options *cli.Monitor) (*walk.Monitor, erro
 		return nil, err
 	}
 	o.Repo, o.URL = repo, config.URL
-	return walk.NewMonitor(ctx, o)
+	return walk.NewMonitor(o)
 }
 
 // monitorRound reads the logs once and prints what it finds.

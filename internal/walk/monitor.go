@@ -56,18 +56,14 @@ type Monitor struct {
 // trustedFor is for how long a process that keeps going takes what an instance has said of itself for news.
 const trustedFor = time.Hour
 
-// NewMonitor checks whom and which logs to watch.
-func NewMonitor(ctx context.Context, o MonitorOptions) (*Monitor, error) {
+// NewMonitor chooses the instance to watch. Nothing is asked of it yet: what it does not answer now it may answer a later round.
+func NewMonitor(o MonitorOptions) (*Monitor, error) {
 	s, err := o.Policy.Trust.Sigstore()
 	if err != nil {
 		return nil, trustError(err)
 	}
-	m := &Monitor{o: o, begun: map[string]bool{}, instance: sigstore.Options{
-		TrustedRoot: s.TrustedRoot, TrustConfig: s.TrustConfig, Staging: s.Staging, CacheDir: s.CacheDir, UserAgent: o.UserAgent}}
-	if _, err := m.watches(ctx); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return &Monitor{o: o, begun: map[string]bool{}, instance: sigstore.Options{
+		TrustedRoot: s.TrustedRoot, TrustConfig: s.TrustConfig, Staging: s.Staging, CacheDir: s.CacheDir, UserAgent: o.UserAgent}}, nil
 }
 
 // watches are the logs to read now, and how. A process that keeps going asks each time: signers are pinned, logs end and others begin.
@@ -117,7 +113,7 @@ func (m *Monitor) ask(ctx context.Context) error {
 	}
 	trusted, err := instance.TrustedRoot(ctx)
 	if err != nil {
-		return ui.Trouble("", "%w", err)
+		return ui.Trouble(sigstore.Hint(err), "%w", err)
 	}
 	m.trusted, m.asked = trusted, time.Now()
 	return nil

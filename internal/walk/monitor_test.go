@@ -148,7 +148,7 @@ func TestMonitorCollect(t *testing.T) {
 	for _, l := range []*monitortest.Log{first, second} {
 		l.Add(monitortest.Body("dsse 0.0.2", l.Certificate(t, "alice@example.com", issuer), l.Server.URL))
 	}
-	m, err := NewMonitor(t.Context(), MonitorOptions{Identities: []verify.Identity{{ID: "alice@example.com"}}, Folder: t.TempDir(),
+	m, err := NewMonitor(MonitorOptions{Identities: []verify.Identity{{ID: "alice@example.com"}}, Folder: t.TempDir(),
 		Policy: policy.Policy{Trust: policy.Trust{TrustedRoot: trustedRoots(t, first, second)}}})
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func TestMonitorLogComesLater(t *testing.T) {
 		{"with another log", trustedRoots(t, first, second), []string{second.Server.URL}},
 		{"once more", trustedRoots(t, first, second), nil},
 	} {
-		m, err := NewMonitor(t.Context(), MonitorOptions{Identities: []verify.Identity{{ID: "alice@example.com"}}, Folder: folder, Since: -1,
+		m, err := NewMonitor(MonitorOptions{Identities: []verify.Identity{{ID: "alice@example.com"}}, Folder: folder, Since: -1,
 			Policy: policy.Policy{Trust: policy.Trust{TrustedRoot: round.roots}}})
 		if err != nil {
 			t.Fatal(err)
