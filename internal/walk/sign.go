@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/bounded"
 	"github.com/git-model-sign/git-model-sign/internal/check"
@@ -66,6 +67,9 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 		if err := p.Repo.CheckCommittable(ctx); err != nil {
 			return nil, ui.Trouble("finish it first, or use --no-commit", "committing the signature: %w", err)
 		}
+	}
+	if inRepo && isLogged(o.Signer) && !strings.HasSuffix(signature, ".sig") {
+		o.Terminal.Warn("git model-sign monitor knows signatures by names that end in .sig: it will report the log's entry of %s", ui.Quote(p.signatureName()))
 	}
 	t, err := p.open(ctx, tree.Options{
 		Ignore: o.Serialization.IgnorePaths, AllowSymlinks: o.Serialization.AllowSymlinks, Committed: true, Promised: o.Promised,
@@ -358,10 +362,16 @@ func signHint(err error, size int) string {
 
 // writeHint says what became of a signature that was made, and is not there.
 func writeHint(signer sign.Signer) string {
-	if _, logged := signer.(*sign.Sigstore); logged {
+	if isLogged(signer) {
 		return "the log has the signature, which does no harm; to sign again logs another"
 	}
 	return ""
+}
+
+// isLogged says whether what a signer signs stands in a log.
+func isLogged(signer sign.Signer) bool {
+	_, logged := signer.(*sign.Sigstore)
+	return logged
 }
 
 // signatureInRepo is the signature's path in the repository, and whether its
