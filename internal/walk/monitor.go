@@ -295,11 +295,6 @@ func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
 	if m.o.Repo == nil {
 		return known, nil
 	}
-	add := func(raw []byte) {
-		if claimsToBeBundle(raw) {
-			_ = known.AddBundle(raw) // one that cannot be read makes nothing known
-		}
-	}
 	var blobs []string
 	err := m.o.Repo.VisitHistory(ctx, gitrepo.HistoryOptions{All: true, Suffix: ".sig"}, func(v gitrepo.Visit) error {
 		for _, change := range v.Paths {
@@ -312,23 +307,24 @@ func (m *Monitor) known(ctx context.Context) (monitor.Known, error) {
 	if err != nil {
 		return nil, ui.Trouble("", "reading the history: %w", err)
 	}
+	if m.o.Repo.Top != "" {
+		staged, err := m.o.Repo.Index(ctx, "")
+		if err != nil {
+			return nil, ui.Trouble("", "reading what is staged: %w", err)
+		}
+		for _, e := range staged {
+			if strings.HasSuffix(e.Path, ".sig") && e.Mode != gitrepo.ModeSubmodule && !e.IntentToAdd {
+				blobs = append(blobs, e.OID)
+			}
+		}
+	}
 	if err := m.o.Repo.Blobs(ctx, blobs, oms.MaxBundleSize, func(_ string, content []byte, _ int64) error {
-		add(content)
+		if claimsToBeBundle(content) {
+			_ = known.AddBundle(content) // one that cannot be read makes nothing known
+		}
 		return nil
 	}); err != nil {
 		return nil, ui.Trouble("", "reading signatures of the history: %w", err)
-	}
-	if m.o.Repo.Top == "" {
-		return known, nil
-	}
-	staged, err := SignaturesAt(ctx, m.o.Repo, Staged)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range staged {
-		if raw, err := readSignature(ctx, p); err == nil {
-			add(raw)
-		}
 	}
 	return known, nil
 }
