@@ -103,3 +103,17 @@ func (p *Place) CoSign(signer string) error {
 	}
 	return nil
 }
+
+// ownName refuses a signature of a single file under a name that says it is for the
+// folder, by which it would be verified as such, and written over.
+func (p *Place) ownName() error {
+	held := func(name string) bool {
+		_, err := os.Lstat(filepath.Join(filepath.Dir(p.Signature), name))
+		return !notExist(err)
+	}
+	if !p.Single || !signs(filepath.Base(p.Signature), held) {
+		return nil
+	}
+	return ui.Usage("choose another name with --signature, which verify takes as well", "%s would be taken for the signature of the folder that it is in, not of %s",
+		ui.Quote(p.signatureName()), ui.Quote(p.Name))
+}

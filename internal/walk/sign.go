@@ -53,6 +53,9 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	if err := p.promisable(o); err != nil {
 		return nil, err
 	}
+	if err := p.ownName(); err != nil {
+		return nil, err
+	}
 	if err := p.replaceable(); err != nil {
 		return nil, err
 	}
