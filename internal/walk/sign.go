@@ -405,7 +405,8 @@ func (p *Place) commit(ctx context.Context, signature string, done *ui.Signing, 
 	case errors.Is(err, gitrepo.ErrNothingToCommit):
 		return nil
 	case err != nil:
-		return ui.Trouble(fmt.Sprintf("the signature is written and complete; commit it when that is mended: git add %s && git commit", displayPath(p.Signature)),
+		name := ui.ShellQuote(displayPath(p.Signature))
+		return ui.Trouble(fmt.Sprintf("the signature is written and complete; commit it when that is mended: git add -f -- %s && git commit -- %s", name, name),
 			"committing the signature: %w", err)
 	}
 	done.Commit = made.Short
