@@ -75,7 +75,7 @@ func FindSnapshot(cache string, repo Repo, rev string) (*Snapshot, error) {
 	return s, nil
 }
 
-// cacheName is what the folder of a repository is called in the cache. No id has
+// CacheName is what the folder of a repository is called in the cache. No id has
 // "--" in it.
 func (r Repo) CacheName() string {
 	return r.Type.plural() + "--" + strings.ReplaceAll(r.ID, "/", "--")
@@ -168,8 +168,18 @@ func SnapshotOf(cache, path string) (*Snapshot, error) {
 
 // OfPullRequest says whether only pull requests lead to the snapshot.
 func (s *Snapshot) OfPullRequest() bool {
-	refs := new(Inventory).refs(cached{repo: s.Repo, folder: filepath.Dir(filepath.Dir(s.Path)), store: s.Store})[s.Commit]
+	refs := s.refs()
 	return len(refs) > 0 && !slices.ContainsFunc(refs, func(ref string) bool { return !IsPullRequest(ref) })
+}
+
+// Named says whether a ref leads to the snapshot: one that was downloaded by its commit's
+// name has none, nor has one from whose branch newer ones were downloaded since.
+func (s *Snapshot) Named() bool { return len(s.refs()) > 0 }
+
+// refs are those that lead to the snapshot.
+func (s *Snapshot) refs() []string {
+	all := new(Inventory).refs(cached{repo: s.Repo, folder: filepath.Dir(filepath.Dir(s.Path)), store: s.Store})
+	return slices.DeleteFunc(all[s.Commit], func(ref string) bool { return NamesCommit(ref, s.Commit) })
 }
 
 // sharedName is what a file is called that the repositories of a cache share.

@@ -100,6 +100,15 @@ func IsPullRequest(revision string) bool {
 	return strings.HasPrefix(strings.TrimPrefix(revision, "refs/"), "pr/")
 }
 
+// minCommit is how much of a commit's name git takes for the commit at least.
+const minCommit = 4
+
+// NamesCommit says whether a revision at a commit is its name, whole or the beginning of it, rather than
+// that of a branch or a tag. The Hub gives out commits by name that are in pull requests alone.
+func NamesCommit(revision, commit string) bool {
+	return len(revision) >= minCommit && strings.HasPrefix(commit, strings.ToLower(revision))
+}
+
 // maxRevision is the longest name of a branch or tag that is taken, in bytes.
 const maxRevision = 250
 

@@ -102,6 +102,18 @@ func TestIsRevision(t *testing.T) {
 	}
 }
 
+func TestNamesCommit(t *testing.T) {
+	const commit = "beef456789abcdef0123456789abcdef01234567"
+	for revision, want := range map[string]bool{
+		commit: true, "BEEF456789ABCDEF0123456789ABCDEF01234567": true, "beef456": true, "beef": true,
+		"": false, "b": false, "main": false, "refs/pr/1": false, "beefs": false, "f456789": false, commit + "0": false,
+	} {
+		if got := hub.NamesCommit(revision, commit); got != want {
+			t.Errorf("%q: %v, want %v", revision, got, want)
+		}
+	}
+}
+
 func TestIsPullRequest(t *testing.T) {
 	for revision, want := range map[string]bool{
 		"refs/pr/1": true, "refs/pr/12": true, "pr/1": true, // as git looks for names

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/git-model-sign/git-model-sign/internal/check"
+	"github.com/git-model-sign/git-model-sign/internal/hub"
 	"github.com/git-model-sign/git-model-sign/internal/pins"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
@@ -36,7 +37,10 @@ func (b *believer) learn(ctx context.Context, v *ui.Verdict) error {
 // hook would miss a signature that lies there by chance.
 func (b *believer) unpinnable(ctx context.Context, raw []byte) (why string, err error) {
 	p := b.place
-	if p.Repo == nil || b.options.Known != nil { // the latter are among those that git tracks
+	if p.Repo == nil {
+		return p.unnamed(), nil
+	}
+	if b.options.Known != nil { // it is among those that git tracks
 		return "", nil
 	}
 	places, err := p.signatures(ctx, b.path)
@@ -67,6 +71,18 @@ func (b *believer) unpinnable(ctx context.Context, raw []byte) (why string, err 
 		return describeCommit(p.Commit) + " is in no branch that was fetched from there", nil
 	}
 	return "", nil
+}
+
+// unnamed is why a model of the Hub may be what anybody has put there, "" if it is not: a
+// commit by its id alone can be that of a pull request.
+func (p *Place) unnamed() string {
+	switch {
+	case p.remote != nil && hub.NamesCommit(p.remote.revision.Name, p.remote.revision.Commit):
+		return "it was asked for by its commit, which anybody's pull request could hold, and by no branch or tag"
+	case p.Cached != nil && !p.Cached.Named():
+		return "no branch or tag leads to that snapshot, which anybody's pull request could hold"
+	}
+	return ""
 }
 
 // learnBeside pins the signers of the other signatures in the folder of one whose signer
