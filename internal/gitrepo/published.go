@@ -11,11 +11,21 @@ import (
 // nothing wherever they are kept. Where git keeps no branches of the remote, as in a bare
 // clone, it is one of the branches and tags.
 func (r *Repository) Published(ctx context.Context, commit, address string) (bool, error) {
-	specs, err := r.refspecs(ctx, ComparedURL(address))
+	tips, err := r.publishedTips(ctx, address)
 	if err != nil {
 		return false, err
 	}
-	tips, kept := []string{}, false
+	left, err := r.revList(ctx, append(append([]string{"--max-count=1", commit, "--not"}, tips...), "--")...)
+	return err == nil && len(left) == 0, err
+}
+
+// publishedTips are options and commits for git rev-list from which all is reached that is published.
+func (r *Repository) publishedTips(ctx context.Context, address string) (tips []string, err error) {
+	specs, err := r.refspecs(ctx, ComparedURL(address))
+	if err != nil {
+		return nil, err
+	}
+	kept := false
 	for _, s := range specs {
 		kept = kept || s.own
 		if !s.own {
@@ -32,13 +42,49 @@ func (r *Repository) Published(ctx context.Context, commit, address string) (boo
 		if r.Bare { // whose HEAD is the remote's, on a branch or not
 			head, err := r.HeadCommit(ctx)
 			if err != nil {
-				return false, err
+				return nil, err
 			}
 			tips = append(tips, strings.Fields(head)...)
 		}
 	}
-	left, err := r.revList(ctx, append(append([]string{"--max-count=1", commit, "--not"}, tips...), "--")...)
-	return err == nil && len(left) == 0, err
+	return tips, nil
+}
+
+// PublishedFile says whether a file of the worktree, with the content that was read of it,
+// has come from where the remote with that address is: whether HEAD holds it so, and has it from
+// a commit that is published, as [Repository.Published] has it.
+func (r *Repository) PublishedFile(ctx context.Context, path string, content []byte, address string) (bool, error) {
+	head, err := r.HeadCommit(ctx)
+	if err != nil || head == "" {
+		return false, err
+	}
+	held, err := r.CommitEntries(ctx, head, path)
+	if err != nil || len(held) != 1 || held[0].Path != path {
+		return false, err
+	}
+	if held[0].OID != r.objectID(content) { // as with other line ends in the worktree
+		ids, err := r.CleanBlobIDs(ctx, []string{path})
+		if err != nil || held[0].OID != ids[path] {
+			return false, err
+		}
+	}
+	tips, err := r.publishedTips(ctx, address)
+	if err != nil {
+		return false, err
+	}
+	// Usually nothing since what is published has changed the file. That is told from few commits.
+	since, err := r.revList(ctx, append(append([]string{"--max-count=1", head, "--not"}, tips...), "--", path)...)
+	if err != nil || len(since) == 0 {
+		return err == nil, err
+	}
+	changed, err := r.revList(ctx, "--max-count=1", head, "--", path)
+	if exitedWith(err, 128) || err == nil && len(changed) == 0 { // a partial clone may lack the trees
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return r.Published(ctx, changed[0], address)
 }
 
 // refspec is one by which refs of a remote are kept here: by their full names, in each of

@@ -1,6 +1,8 @@
 package gitrepo
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -217,6 +219,76 @@ func TestPullRequestsArePublishedByNobody(t *testing.T) {
 				if got, err := r.Published(t.Context(), commit, url); err != nil || got != want {
 					t.Errorf("%s = %v, %v; want %v", rev, got, err, want)
 				}
+			}
+		})
+	}
+}
+
+func TestPublishedFile(t *testing.T) {
+	s := gittest.New(t)
+	origin := s.Init("origin", map[string]string{"a.sig": "good\n", "b": "1\n"})
+	s.Write(origin, "a.sig", "better\n")
+	s.CommitAll(origin, "second")
+	s.Write(origin, "b", "2\n")
+	s.CommitAll(origin, "third")
+	url := "file://" + origin
+	dir := s.Path("clone")
+	s.Git(s.Path(), "clone", "-q", url, dir)
+	s.Git(dir, "checkout", "-q", "-b", "theirs", "main~1")
+	s.Write(dir, "a.sig", "evil\n")
+	s.CommitAll(dir, "theirs")
+	s.Git(dir, "checkout", "-q", "-b", "old", "main~2")
+	s.Write(dir, "c", "1\n")
+	s.CommitAll(dir, "work")
+
+	for _, c := range []struct {
+		name string
+		at   string
+		then func()
+		want bool
+	}{
+		{"what was cloned", "main", nil, true},
+		{"a commit before", "main~2", nil, true},
+		{"one's own work", "old", nil, true},
+		{"a merge of the remote", "old", func() { s.Git(dir, "merge", "-q", "--no-edit", "origin/main") }, true},
+		{"a merge of the remote as it was", "old", func() { s.Git(dir, "merge", "-q", "--no-edit", "origin/main~1") }, true},
+		{"theirs", "theirs", nil, false},
+		{"a commit on theirs", "theirs", func() { s.Git(dir, "commit", "-q", "--allow-empty", "-m", "on top") }, false},
+		{"a merge of theirs", "main", func() { s.Git(dir, "merge", "-q", "--no-ff", "--no-edit", "theirs") }, false},
+		{"a merge of theirs that keeps the remote's", "main", func() { s.Git(dir, "merge", "-q", "--no-ff", "--no-edit", "-s", "ours", "theirs") }, true},
+		{"a merge of the remote that keeps theirs", "theirs", func() { s.Git(dir, "merge", "-q", "--no-ff", "--no-edit", "-s", "ours", "main") }, false},
+		{"a merge that has neither", "main", func() {
+			s.Git(dir, "merge", "-q", "--no-ff", "--no-commit", "theirs")
+			s.Write(dir, "a.sig", "worse\n")
+			s.CommitAll(dir, "merge")
+		}, false},
+		{"theirs in the worktree", "main", func() { s.Write(dir, "a.sig", "evil\n") }, false},
+		{"theirs staged", "main", func() { s.Git(dir, "checkout", "-q", "theirs", "--", "a.sig") }, false},
+		{"an orphan", "main", func() { s.Git(dir, "checkout", "-q", "--orphan", "orphan") }, false},
+		{"a root of its own", "main", func() {
+			s.Git(dir, "checkout", "-q", "--orphan", "root")
+			s.Git(dir, "commit", "-q", "-m", "root")
+		}, false},
+		{"other line ends", "main", func() {
+			s.Git(dir, "config", "core.autocrlf", "true")
+			s.Write(dir, "a.sig", "better\r\n")
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.Git(dir, "checkout", "-q", "-f", "--detach", c.at)
+			if c.then != nil {
+				c.then()
+			}
+			r, err := Open(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := os.ReadFile(filepath.Join(dir, "a.sig"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := r.PublishedFile(t.Context(), "a.sig", content, url); err != nil || got != c.want {
+				t.Errorf("%v, %v; want %v", got, err, c.want)
 			}
 		})
 	}

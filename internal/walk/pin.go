@@ -40,9 +40,34 @@ func (b *believer) unpinnable(ctx context.Context, raw []byte) (why string, err 
 	if p.Repo == nil {
 		return p.unnamed(), nil
 	}
-	if b.options.Known != nil { // it is among those that git tracks
-		return "", nil
+	if b.options.Known == nil { // else it is among those that git tracks
+		if why, err = b.untracked(ctx, raw); err != nil || why != "" {
+			return why, err
+		}
 	}
+	var published bool
+	switch p.Commit {
+	case Staged:
+		return "", nil
+	case "":
+		published, err = p.Repo.PublishedFile(ctx, b.path, raw, b.options.URL)
+	default:
+		published, err = p.Repo.Published(ctx, p.Commit, b.options.URL)
+	}
+	switch {
+	case err != nil:
+		return "", ui.Trouble("", "finding out where %s has come from: %w", ui.Quote(b.path), err)
+	case published:
+		return "", nil
+	case p.Commit == "":
+		return "as it is here it is in no branch that was fetched from there", nil
+	}
+	return describeCommit(p.Commit) + " is in no branch that was fetched from there", nil
+}
+
+// untracked says why a signature is none that a hook looks at, "" if it is one.
+func (b *believer) untracked(ctx context.Context, raw []byte) (why string, err error) {
+	p := b.place
 	places, err := p.signatures(ctx, b.path)
 	if err != nil {
 		return "", err
@@ -60,15 +85,6 @@ func (b *believer) unpinnable(ctx context.Context, raw []byte) (why string, err 
 		return "it is none of the model signatures that git tracks", nil
 	case !held:
 		return "it is none of the model signatures of " + describeCommit(p.Commit), nil
-	case p.Commit == "" || p.Commit == Staged:
-		return "", nil
-	}
-	published, err := p.Repo.Published(ctx, p.Commit, b.options.URL)
-	switch {
-	case err != nil:
-		return "", ui.Trouble("", "finding out where %s has come from: %w", describeCommit(p.Commit), err)
-	case !published:
-		return describeCommit(p.Commit) + " is in no branch that was fetched from there", nil
 	}
 	return "", nil
 }
