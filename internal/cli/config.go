@@ -263,16 +263,51 @@ var pathFlags = map[string]bool{
 }
 
 // Fill gives the flags that were not set on the command line the values that
-// config has for them. A file must be named by an absolute path, because a
-// relative one could name a file that came with the repository.
+// config has for them; an empty one takes back those before it. A file must be
+// named by an absolute path, because a relative one could name a file that came
+// with the repository.
 func (c *Config) Fill(flags *pflag.FlagSet, names ...string) error {
+	return fill(c.values, flags, names)
+}
+
+// FillInstance is Fill for the options of the Sigstore instance to sign at: what
+// the command line says of it takes the place of all that config does, and the keys
+// of a URL that of those of a wider one. A trusted root alone is there to verify by,
+// and names no services to sign at.
+func (c *Config) FillInstance(flags *pflag.FlagSet) error {
+	if slices.ContainsFunc(instanceFlags, flags.Changed) {
+		return nil
+	}
+	values := c.policy
+	if root := c.policy["trustedroot"]; len(standing(root)) > 0 && len(values["trustconfig"])+len(values["usestaging"]) == 0 {
+		values = c.values
+	}
+	return fill(values, flags, []string{"trust-config", "use-staging"})
+}
+
+// standing are the values that no empty one behind them takes back.
+func standing(values []string) []string {
+	for i, v := range slices.Backward(values) {
+		if v == "" {
+			return values[i+1:]
+		}
+	}
+	return values
+}
+
+// fill is Fill with the values of each name, in lower case and without hyphens.
+func fill(values map[string][]string, flags *pflag.FlagSet, names []string) error {
 	for _, name := range names {
 		if flags.Changed(name) {
 			continue
 		}
 		flag := flags.Lookup(name)
 		key := camelCase(name)
-		for _, value := range c.Get(strings.ReplaceAll(name, "-", "")) {
+		values := values[strings.ReplaceAll(name, "-", "")]
+		if flag.Value.Type() != "bool" { // of which an empty value is one, as for git: false
+			values = standing(values)
+		}
+		for _, value := range values {
 			if pathFlags[name] && !filepath.IsAbs(value) && !namesDevice(name, value) {
 				return ui.Usage("write an absolute path, or one that begins with ~/", "git config modelsign.%s is %q, a relative path", key, value)
 			}

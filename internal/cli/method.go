@@ -43,10 +43,12 @@ func (m *SignMethod) Register(flags *pflag.FlagSet) {
 	flags.BoolVar(&m.staging, "use-staging", false, "use Sigstore's staging instance")
 }
 
-// keyFlags and sigstoreFlags are the options that ask for one method or the other.
+// keyFlags and sigstoreFlags are the options that ask for one method or the other,
+// and instanceFlags those of the latter that say at which Sigstore instance.
 var (
 	keyFlags      = []string{"private-key", "signing-certificate"}
-	sigstoreFlags = append(slices.Clone(signInFlags), "trust-config", "trusted-root", "signing-config", "use-staging")
+	instanceFlags = []string{"trust-config", "trusted-root", "signing-config", "use-staging"}
+	sigstoreFlags = slices.Concat(signInFlags, instanceFlags)
 )
 
 // FillFrom takes options that were not given from config, unless the command
@@ -55,7 +57,11 @@ func (m *SignMethod) FillFrom(config *Config, flags *pflag.FlagSet) error {
 	if slices.ContainsFunc(sigstoreFlags, flags.Changed) {
 		return m.fillSigstore(config, flags)
 	}
-	if err := config.Fill(flags, keyFlags...); err != nil {
+	fill := keyFlags
+	if flags.Changed("private-key") && len(standing(config.Get("privatekey"))) > 0 {
+		fill = nil // config's certificate is its own key's
+	}
+	if err := config.Fill(flags, fill...); err != nil {
 		return err
 	}
 	if m.privateKey == "" {
@@ -71,7 +77,7 @@ func (m *SignMethod) FillFrom(config *Config, flags *pflag.FlagSet) error {
 }
 
 func (m *SignMethod) fillSigstore(config *Config, flags *pflag.FlagSet) error {
-	if err := config.Fill(flags, "trust-config", "use-staging"); err != nil {
+	if err := config.FillInstance(flags); err != nil {
 		return err
 	}
 	return m.signIn.fillFrom(config, flags)
