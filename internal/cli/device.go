@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -10,11 +12,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/git-model-sign/git-model-sign/internal/kms"
 	"github.com/git-model-sign/git-model-sign/internal/pkcs11"
 	"github.com/git-model-sign/git-model-sign/internal/sign"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
+	"github.com/git-model-sign/git-model-sign/internal/verify"
 )
 
 // namesDevice says whether an option's value names a token or a key service, where the option takes that.
@@ -172,9 +176,8 @@ func (m *SignMethod) leaf(ctx context.Context, key *sign.Key) ([]byte, error) {
 	if err != nil {
 		return nil, tokenError("signing certificate", err)
 	}
-	slices.SortStableFunc(found, func(a, b []byte) int { return rank(a, key) - rank(b, key) })
 	var out bytes.Buffer
-	for _, der := range found {
+	for _, der := range ownCertificate(found, key.Public(), time.Now()) {
 		if err := pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
 			return nil, err
 		}
@@ -182,12 +185,39 @@ func (m *SignMethod) leaf(ctx context.Context, key *sign.Key) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// rank puts the key's own certificate before others.
-func rank(der []byte, key *sign.Key) int {
-	if cert, err := x509.ParseCertificate(der); err == nil {
-		if public, ok := cert.PublicKey.(*ecdsa.PublicKey); ok && public.Equal(key.Public()) {
-			return 0
+// ownCertificate puts the key's own certificate before those of others, in whatever
+// order a token lists them. A key that is certified anew has several: of those the one
+// to sign with now is kept, the newest if there are more, and the others are no part of
+// any chain. Where none is to sign with now, the last one is, to be refused by name.
+func ownCertificate(found [][]byte, key crypto.PublicKey, now time.Time) [][]byte {
+	var own []*x509.Certificate
+	var others [][]byte
+	for _, der := range found {
+		cert, err := x509.ParseCertificate(der)
+		if err == nil {
+			if public, ok := cert.PublicKey.(*ecdsa.PublicKey); ok && public.Equal(key) {
+				own = append(own, cert)
+				continue
+			}
 		}
+		others = append(others, der)
 	}
-	return 1
+	if len(own) == 0 {
+		return others
+	}
+	best := slices.MaxFunc(own, func(a, b *x509.Certificate) int {
+		return cmp.Or(fitness(a, now)-fitness(b, now), a.NotBefore.Compare(b.NotBefore), a.NotAfter.Compare(b.NotAfter), bytes.Compare(a.Raw, b.Raw))
+	})
+	return append([][]byte{best.Raw}, others...)
+}
+
+// fitness is how much holds of what verifiers ask of a signer's certificate.
+func fitness(cert *x509.Certificate, now time.Time) int {
+	switch {
+	case verify.CheckUsage(cert) != nil:
+		return 0
+	case verify.CheckValidity(cert, now) != nil:
+		return 1
+	}
+	return 2
 }
