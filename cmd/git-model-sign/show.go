@@ -53,11 +53,14 @@ func setupDigest(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []s
 		if err != nil {
 			return err
 		}
-		serialization, err := content.Serialization(p)
+		config, err := cli.LoadConfig(ctx, p.Repo)
 		if err != nil {
 			return err
 		}
-		config, err := cli.LoadConfig(ctx, p.Repo)
+		if err := config.Fill(flags, "allow-symlinks", "hash", "shards"); err != nil {
+			return err
+		}
+		serialization, err := content.Serialization(p)
 		if err != nil {
 			return err
 		}

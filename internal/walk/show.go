@@ -46,7 +46,12 @@ func Show(name, signature string) (*ui.Claim, error) {
 // Digest hashes the model at p without looking at whether it could be signed,
 // with h, and returns the manifest that a signature would hold.
 func Digest(ctx context.Context, p *Place, s oms.Serialization, h digest.Hasher, terminal *ui.Terminal) (*oms.Manifest, error) {
-	t, err := p.open(ctx, tree.Options{Ignore: s.IgnorePaths, AllowSymlinks: s.AllowSymlinks})
+	siblings, err := p.siblings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.IgnorePaths = append(siblings, s.IgnorePaths...)
+	t, err := p.open(ctx, tree.Options{Ignore: s.IgnorePaths, AllowSymlinks: s.AllowSymlinks, Committed: true})
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +60,8 @@ func Digest(ctx context.Context, p *Place, s oms.Serialization, h digest.Hasher,
 		return nil, err
 	}
 	terminal.Untracked(t.Untracked)
+	terminal.Uncommitted(t.Uncommitted)
+	s.IgnorePaths = p.recordedIgnores(s.IgnorePaths)
 	progress := terminal.StartProgress("Hashing model", noun(s))
 	defer progress.Stop()
 	h.Progress = progress.Add
