@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -15,7 +16,7 @@ import (
 // read: it is not listened to for longer than it takes to notice, and asked again by name.
 func TestCheckAttributesFlood(t *testing.T) {
 	const written = 100 << 20
-	read := 0
+	var read atomic.Int64
 	stream := func(_ context.Context, _ io.Reader, reader func(*bufio.Reader) error, args ...string) error {
 		if args[len(args)-1] != "-a" {
 			return reader(bufio.NewReader(strings.NewReader("w.bin\x00filter\x00lfs\x00w.bin\x00text\x00unspecified\x00")))
@@ -23,12 +24,12 @@ func TestCheckAttributesFlood(t *testing.T) {
 		one := "w.bin\x00%08d\x00set\x00"
 		r, w := io.Pipe()
 		go func() {
-			for i := 0; read < written; i++ {
+			for i := 0; read.Load() < written; i++ {
 				n, err := fmt.Fprintf(w, one, i)
 				if err != nil {
 					return
 				}
-				read += n
+				read.Add(int64(n))
 			}
 			_ = w.Close()
 		}()
@@ -41,7 +42,7 @@ func TestCheckAttributesFlood(t *testing.T) {
 	if want := []string{"", "lfs"}; !slices.Equal(table[0], want) {
 		t.Errorf("attributes %q, want %q", table[0], want)
 	}
-	if read > 1<<20 {
-		t.Errorf("%d bytes were read", read)
+	if n := read.Load(); n > 1<<20 {
+		t.Errorf("%d bytes were read", n)
 	}
 }
