@@ -242,8 +242,8 @@ func (p *putting) isPointer(path string) (bool, error) {
 	return err == nil && notPointer == nil, err
 }
 
-// pointers reads the staged LFS pointers of those files that go through LFS and
-// have one.
+// pointers reads the LFS pointers of those files that go through LFS and have one, in
+// the index or HEAD.
 func (p *putting) pointers(ctx context.Context, files []File, entries map[string]gitrepo.Entry) (map[string][]byte, error) {
 	var tracked []string
 	for _, f := range files {
@@ -275,16 +275,28 @@ func (p *putting) pointers(ctx context.Context, files []File, entries map[string
 	return pointers, err
 }
 
-// findCommitted finds out which files are what the commit holds. Of what goes
-// through LFS that is known where the signature has the SHA-256 of whole files:
-// git-lfs, if it was asked, would copy the file into its store.
+// findCommitted finds out which files are what HEAD holds, whatever is staged. Of
+// what goes through LFS that is known where the signature has the SHA-256 of whole
+// files: git-lfs, if it was asked, would copy the file into its store.
 func (p *putting) findCommitted(ctx context.Context) error {
+	committed, err := p.committed(ctx)
+	if err != nil {
+		return err
+	}
+	files := make([]File, len(p.moves))
+	for i, m := range p.moves {
+		files[i] = m.File
+	}
+	pointers, err := p.pointers(ctx, files, committed)
+	if err != nil {
+		return err
+	}
 	var plain []string
 	for i, m := range p.moves {
-		if m.pointer != nil {
-			pointer, _ := lfs.ParsePointer(m.pointer)
+		if text := pointers[m.Path]; text != nil {
+			pointer, _ := lfs.ParsePointer(text)
 			p.moves[i].Committed = m.Found == "sha256:"+pointer.OID
-		} else if m.entry.Mode == gitrepo.ModeFile || m.entry.Mode == gitrepo.ModeExecutable {
+		} else if mode := committed[m.Path].Mode; m.pointer == nil && (mode == gitrepo.ModeFile || mode == gitrepo.ModeExecutable) {
 			if info, err := p.top.Lstat(filepath.FromSlash(m.Path)); err == nil && info.Mode().IsRegular() {
 				plain = append(plain, m.Path)
 			}
@@ -296,10 +308,27 @@ func (p *putting) findCommitted(ctx context.Context) error {
 	}
 	for i, m := range p.moves {
 		if id, ok := ids[m.Path]; ok {
-			p.moves[i].Committed = id == m.entry.OID
+			p.moves[i].Committed = id == committed[m.Path].OID
 		}
 	}
 	return nil
+}
+
+// committed is what HEAD holds, by its path.
+func (p *putting) committed(ctx context.Context) (map[string]gitrepo.Entry, error) {
+	head, err := p.repo.HeadCommit(ctx)
+	if err != nil || head == "" || len(p.moves) == 0 {
+		return nil, err
+	}
+	all, err := p.repo.CommitEntries(ctx, head, "")
+	if err != nil {
+		return nil, err
+	}
+	entries := make(map[string]gitrepo.Entry, len(all))
+	for _, e := range all {
+		entries[e.Path] = e
+	}
+	return entries, nil
 }
 
 // carryOut writes the list and then moves one file after the other.

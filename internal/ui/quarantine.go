@@ -58,7 +58,7 @@ func afterQuarantine(q *quarantine.Quarantine) string {
 		hints = append(hints, "git lfs fsck, then git lfs pull, brings the content that the LFS pointers name")
 	}
 	if plain {
-		hints = append(hints, "git checkout -- <path> brings a file as it is committed")
+		hints = append(hints, "git checkout HEAD -- <path> brings a file as it is committed")
 	}
 	if committed {
 		hints = append(hints, "what is committed is not what was signed: ask the signer, or check out another commit")
