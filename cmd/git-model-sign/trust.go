@@ -102,7 +102,9 @@ func setupTrustAccept(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context
 		if err != nil {
 			return err
 		}
-		instance.Apply(&p.Trust)
+		if err := instance.Apply(&p.Trust); err != nil {
+			return err
+		}
 		hasher, err := cli.HookHasher(config)
 		if err != nil {
 			return err

@@ -75,7 +75,9 @@ func (o *Monitor) Options(p policy.Policy) (walk.MonitorOptions, error) {
 	case named && len(out.Identities) == 0:
 		return out, ui.Usage("", "--identity-provider and --identity-provider-regexp go with --identity or --identity-regexp")
 	}
-	o.instance.Apply(&p.Trust)
+	if err := o.instance.Apply(&p.Trust); err != nil {
+		return out, err
+	}
 	out.Policy = p
 	if out.Folder == "" {
 		dir, err := StateDir()

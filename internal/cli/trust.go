@@ -96,7 +96,9 @@ func (o *Trust) Resolve(config *Config) (policy.Policy, error) {
 	if o.flags.Changed("require") {
 		p.Require = o.require
 	}
-	o.instance.Apply(&p.Trust)
+	if err := o.instance.Apply(&p.Trust); err != nil {
+		return policy.Policy{}, err
+	}
 	return p, o.applyThreshold(&p)
 }
 
@@ -171,9 +173,15 @@ func (o *Instance) Register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.staging, "use-staging", false, "believe Sigstore's staging instance")
 }
 
-// Apply puts the instance that was asked for, if any was, in the place of t's.
-func (o *Instance) Apply(t *policy.Trust) {
-	if slices.ContainsFunc([]string{"trusted-root", "trust-config", "use-staging"}, o.changed) {
-		t.TrustedRoot, t.TrustConfig, t.Staging = o.trustedRoot, o.trustConfig, o.staging
+// Apply puts the instance that was asked for, if any was, in the place of t's. Only one can be.
+func (o *Instance) Apply(t *policy.Trust) error {
+	if !slices.ContainsFunc([]string{"trusted-root", "trust-config", "use-staging"}, o.changed) {
+		return nil
 	}
+	root, config := o.trustedRoot != "", o.trustConfig != ""
+	if root && config || o.staging && (root || config) {
+		return ui.Usage("", "--trusted-root, --trust-config and --use-staging do not go together")
+	}
+	t.TrustedRoot, t.TrustConfig, t.Staging = o.trustedRoot, o.trustConfig, o.staging
+	return nil
 }
