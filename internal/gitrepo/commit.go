@@ -16,7 +16,8 @@ type CommitOptions struct {
 	Path    string // relative to Top
 	Message string // subject and body; "" only with Amend, which then keeps HEAD's
 	Amend   bool   // put the path into HEAD's commit
-	// Stdin, Stdout and Stderr are the streams of git and of the user's hooks.
+	// Stdin, Stdout and Stderr are the streams of git and of the user's hooks. Both
+	// of the latter may be written to at the same time.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }

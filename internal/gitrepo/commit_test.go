@@ -69,8 +69,8 @@ func TestCommitFile(t *testing.T) {
 			c := newCommitting(t)
 			before := c.staged()
 			c.Write(c.dir, name, "signature 1\n")
-			var out bytes.Buffer
-			got, err := c.r.CommitFile(t.Context(), CommitOptions{Path: name, Message: "Sign model: 2 files\n\n# not a comment\n- a dash\n", Stdout: &out, Stderr: &out})
+			var out, said bytes.Buffer
+			got, err := c.r.CommitFile(t.Context(), CommitOptions{Path: name, Message: "Sign model: 2 files\n\n# not a comment\n- a dash\n", Stdout: &out, Stderr: &said})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +84,7 @@ func TestCommitFile(t *testing.T) {
 				t.Errorf("message %q, want %q", c.Git(c.dir, "log", "-1", "--format=%B"), want)
 			}
 			if !strings.Contains(out.String(), "Sign model: 2 files") {
-				t.Errorf("git's own words are not passed on: %q", out.String())
+				t.Errorf("git's own words are not passed on: %q, %q", out.String(), said.String())
 			}
 			if got := c.withoutPath(c.staged(), name); got != before {
 				t.Errorf("the index holds\n%s\nwant beside the file\n%s", got, before)
