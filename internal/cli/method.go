@@ -181,14 +181,14 @@ func (m *SignMethod) sigstoreSigner(ctx context.Context) (sign.Signer, error) {
 	if signer, err = sign.NewSigstore(o); err != nil {
 		return nil, ui.Usage("", "signing with Sigstore: %w", err)
 	}
-	issuer, err := signer.Prepare(ctx)
+	err = signer.Prepare(ctx)
 	switch {
 	case errors.Is(err, sign.ErrConfig):
 		return nil, ui.Usage(sign.Hint(err), "signing with Sigstore: %w", err)
 	case err != nil:
 		return nil, ui.Trouble(sigstore.Hint(err), "signing with Sigstore: %w", err)
 	}
-	return signer, signInError(source.Prepare(ctx, issuer))
+	return signer, signInError(source.Prepare(ctx, signer.Issuer))
 }
 
 // keyHint says what to do about a private key that cannot be used.

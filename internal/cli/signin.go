@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/git-model-sign/git-model-sign/internal/idtoken"
+	"github.com/git-model-sign/git-model-sign/internal/sign"
 	"github.com/git-model-sign/git-model-sign/internal/signin"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 	"github.com/git-model-sign/git-model-sign/internal/workload"
@@ -145,6 +146,8 @@ func signInError(err error) error {
 		return ui.Usage("--private-key FILE signs with a key; git model-sign keygen makes one\n"+signin.Hint(err), "no way to sign was given: %w", err)
 	case errors.Is(err, idtoken.ErrToken), errors.Is(err, signin.ErrProvider), errors.Is(err, workload.ErrNoToken), errors.Is(err, signin.ErrInsecure):
 		return ui.Usage(signin.Hint(err), "signing with Sigstore: %w", err)
+	case errors.Is(err, sign.ErrConfig):
+		return ui.Usage(sign.Hint(err), "signing with Sigstore: %w", err)
 	}
 	return ui.Trouble(signin.Hint(err), "signing with Sigstore: %w", err)
 }

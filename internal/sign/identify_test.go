@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,8 +80,8 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
-// TestPrepare says where people sign in, or why the instance cannot be used.
-func TestPrepare(t *testing.T) {
+// TestIssuer says where people sign in. Where they cannot is no matter of an instance at which somebody with a token signs.
+func TestIssuer(t *testing.T) {
 	root := verifytest.NewInstance(t).TrustedRoot(t, false)
 	service := func(version int, end string) string {
 		return fmt.Sprintf(`"oidcUrls":[{"url":"https://issuer.test","majorApiVersion":%d,"validFor":{"start":"2020-01-01T00:00:00Z"%s},"operator":"test"}]`, version, end)
@@ -95,17 +96,25 @@ func TestPrepare(t *testing.T) {
 		service(1, `,"end":"2021-01-01T00:00:00Z"`): {"", ErrConfig},
 	} {
 		s := newSigstore(t, SigstoreOptions{TrustedRoot: root, SigningConfig: signingConfig(config)})
-		if issuer, err := s.Prepare(t.Context()); issuer != c.issuer || !errors.Is(err, c.err) {
+		issuer, err := s.Issuer(t.Context())
+		if issuer != c.issuer || !errors.Is(err, c.err) || err != nil && strings.Contains(err.Error(), "m=") {
 			t.Errorf("%s: %q, %v", config, issuer, err)
 		}
+		if err := s.Prepare(t.Context()); err != nil {
+			t.Errorf("%s: %v", config, err)
+		}
 	}
+}
+
+// TestPrepare says why an instance cannot be used.
+func TestPrepare(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	cancel()
 	s, err := NewSigstore(SigstoreOptions{Token: given(validToken()), CacheDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prepare(ctx); err == nil {
+	if err := s.Prepare(ctx); err == nil {
 		t.Error("the public instance was reached without a network")
 	}
 }

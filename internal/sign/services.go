@@ -46,7 +46,7 @@ type transparencyLog struct {
 
 // connect chooses among the services that a signing config lists. It sends nothing yet.
 func connect(ctx context.Context, c *root.SigningConfig, userAgent string) (*services, error) {
-	now := time.Now()
+	now := time.Now().UTC().Round(0) // as errors name it
 	ca, err := root.SelectService(c.FulcioCertificateAuthorityURLs(), sign.FulcioAPIVersions, now)
 	if err != nil {
 		return nil, configError("no certificate authority (Fulcio): %s", err)

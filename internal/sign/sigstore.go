@@ -96,12 +96,18 @@ func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
 }
 
 // Prepare fetches what signing needs to know of the instance, so that no model is hashed for an hour before it turns out that
-// the instance cannot be used. It returns the URL of the issuer at which people sign in for the instance, as its signing config
-// has it; "" if that names none.
-func (s *Sigstore) Prepare(ctx context.Context) (issuer string, err error) {
+// the instance cannot be used.
+func (s *Sigstore) Prepare(ctx context.Context) error {
 	if _, err := s.instance.TrustedRoot(ctx); err != nil {
-		return "", err
+		return err
 	}
+	_, err := s.instance.SigningConfig(ctx)
+	return err
+}
+
+// Issuer is the URL of the issuer at which people sign in for the instance, as its signing config has it; "" if that names none.
+// Whoever has a token needs none.
+func (s *Sigstore) Issuer(ctx context.Context) (string, error) {
 	config, err := s.instance.SigningConfig(ctx)
 	if err != nil {
 		return "", err
@@ -109,7 +115,7 @@ func (s *Sigstore) Prepare(ctx context.Context) (issuer string, err error) {
 	if len(config.OIDCProviderURLs()) == 0 {
 		return "", nil
 	}
-	provider, err := root.SelectService(config.OIDCProviderURLs(), []uint32{1}, s.now())
+	provider, err := root.SelectService(config.OIDCProviderURLs(), []uint32{1}, s.now().UTC().Round(0))
 	if err != nil {
 		return "", configError("no issuer of identity tokens that can be used: %s", err)
 	}

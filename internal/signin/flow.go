@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -43,11 +44,15 @@ type flow struct {
 }
 
 // discover asks the issuer for its addresses.
-func (f *flow) discover(ctx context.Context, issuer string) error {
-	f.issuer = issuer
+func (f *flow) discover(ctx context.Context, issuer func(context.Context) (string, error)) error {
+	f.issuer = f.Provider
 	// Another provider than those that the instance's issuer signs people in with is one to sign in at.
-	if f.Provider != "" && (issuer == "" || !slices.Contains(connectors, f.Provider)) {
-		f.issuer = f.Provider
+	if f.Provider == "" || slices.Contains(connectors, f.Provider) {
+		instance, err := issuer(ctx)
+		if err != nil {
+			return err
+		}
+		f.issuer = cmp.Or(instance, f.Provider)
 	}
 	if f.issuer == "" {
 		return &Error{Err: errors.New("the instance's signing config names no issuer to sign in at"),

@@ -181,9 +181,9 @@ func (s *Source) check(raw string) error {
 // Audience is whom the token is for.
 func (s *Source) Audience() string { return s.o.ClientID }
 
-// Prepare does what can be done before somebody has to sign in: it asks the issuer where to. issuer is that of the Sigstore
-// instance, which may be "" where Options.Provider is one, or nobody has to sign in.
-func (s *Source) Prepare(ctx context.Context, issuer string) error {
+// Prepare does what can be done before somebody has to sign in: it asks the issuer where to. The function issuer says which is
+// that of the Sigstore instance, or "" where it has none; it is called only where somebody has to sign in there.
+func (s *Source) Prepare(ctx context.Context, issuer func(context.Context) (string, error)) error {
 	if s.flow == nil {
 		return nil
 	}

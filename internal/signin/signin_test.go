@@ -93,6 +93,11 @@ func options() Options {
 	return Options{Attended: true, People: &person{paste: read}, Environment: environment(), open: visit, wait: time.Minute}
 }
 
+// at is the issuer of an instance.
+func at(issuer string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return issuer, nil }
+}
+
 // run signs in from the beginning to the end.
 func run(t *testing.T, o Options, issuer string) (string, error) {
 	t.Helper()
@@ -100,7 +105,7 @@ func run(t *testing.T, o Options, issuer string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.Prepare(t.Context(), issuer); err != nil {
+	if err := s.Prepare(t.Context(), at(issuer)); err != nil {
 		return "", err
 	}
 	return s.Token(t.Context())
@@ -152,6 +157,37 @@ func TestSignIn(t *testing.T) {
 				t.Errorf("asked for %v", asked)
 			}
 		})
+	}
+}
+
+// TestIssuerUnused asks for the instance's issuer only where somebody has to sign in there, as one that cannot be used is an error.
+func TestIssuerUnused(t *testing.T) {
+	i := newIssuer(t)
+	token, err := i.Mint(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unusable := errors.New("no issuer that can be used")
+	for name, c := range map[string]struct {
+		edit func(*Options)
+		want error
+	}{
+		"browser":            {func(*Options) {}, unusable},
+		"device":             {func(o *Options) { o.Flow = FlowDevice }, unusable},
+		"one of its own":     {func(o *Options) { o.Provider = gitHub }, unusable},
+		"a token":            {func(o *Options) { o.Token = token }, nil},
+		"a provider instead": {func(o *Options) { o.Provider = i.URL }, nil},
+	} {
+		o := options()
+		c.edit(&o)
+		s, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Prepare(t.Context(), func(context.Context) (string, error) { return "", unusable })
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
 	}
 }
 
@@ -315,7 +351,7 @@ func TestInterrupted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Prepare(ctx, i.URL); err != nil {
+		if err := s.Prepare(ctx, at(i.URL)); err != nil {
 			t.Fatal(err)
 		}
 		time.AfterFunc(50*time.Millisecond, cancel)
