@@ -100,14 +100,33 @@ func TestIssuer(t *testing.T) {
 		if issuer != c.issuer || !errors.Is(err, c.err) || err != nil && strings.Contains(err.Error(), "m=") {
 			t.Errorf("%s: %q, %v", config, issuer, err)
 		}
-		if err := s.Prepare(t.Context()); err != nil {
-			t.Errorf("%s: %v", config, err)
-		}
 	}
 }
 
-// TestPrepare says why an instance cannot be used.
+// TestPrepare says why an instance cannot be used, but for where people sign in.
 func TestPrepare(t *testing.T) {
+	ca, log, any1 := []aService{{name: "ca", version: 1, from: -9}}, []aService{{name: "log", version: 1, from: -9}}, chosen{"ANY", 0}
+	unusable := []aService{{name: "old", version: 9, from: -9}}
+	root := verifytest.NewInstance(t).TrustedRoot(t, false)
+	for name, c := range map[string]struct {
+		services []byte
+		err      error
+	}{
+		"usable":              {config(t, ca, log, nil, any1, any1), nil},
+		"no authority":        {config(t, nil, log, nil, any1, any1), ErrConfig},
+		"of an unknown kind":  {config(t, unusable, log, nil, any1, any1), ErrConfig},
+		"fewer logs than two": {config(t, ca, log, nil, chosen{"EXACT", 2}, any1), ErrConfig},
+		"no usable timestamp": {config(t, ca, log, unusable, any1, any1), ErrConfig},
+		"no services":         {signingConfig(`"caUrls":[]`), ErrConfig},
+	} {
+		s := newSigstore(t, SigstoreOptions{TrustedRoot: root, SigningConfig: c.services, Token: func(context.Context) (string, error) {
+			t.Errorf("%s: a token is asked for", name)
+			return "", nil
+		}})
+		if err := s.Prepare(t.Context()); !errors.Is(err, c.err) {
+			t.Errorf("%s: %v, want %v", name, err, c.err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	cancel()
 	s, err := NewSigstore(SigstoreOptions{Token: given(validToken()), CacheDir: t.TempDir()})

@@ -95,13 +95,13 @@ func NewSigstore(o SigstoreOptions) (*Sigstore, error) {
 	return s, nil
 }
 
-// Prepare fetches what signing needs to know of the instance, so that no model is hashed for an hour before it turns out that
-// the instance cannot be used.
+// Prepare fetches what signing needs to know of the instance, and chooses services once, so that no model is hashed for an hour
+// before it turns out that the instance cannot be used.
 func (s *Sigstore) Prepare(ctx context.Context) error {
 	if _, err := s.instance.TrustedRoot(ctx); err != nil {
 		return err
 	}
-	_, err := s.instance.SigningConfig(ctx)
+	_, err := s.connect(ctx) // which sends nothing to the services
 	return err
 }
 
