@@ -60,6 +60,9 @@ func TestSigstackRekor1(t *testing.T) {
 		"tree size":     func(b bundleJSON) { b.proof()["treeSize"] = "1000000" },
 		"index":         func(b bundleJSON) { b.entry()["logIndex"] = "1000000" },
 		"proof's index": func(b bundleJSON) { b.proof()["logIndex"] = "0" },
+		// Though the promise tells the time:
+		"timestamp":            func(b bundleJSON) { b.stamp()["signedTimestamp"] = "AAAA" },
+		"timestamp of another": s.partOf("first.sig", "timestampVerificationData"),
 		"entries": func(b bundleJSON) {
 			other := s.bundle("first.sig").entry()
 			other.at("logId").flipBit("keyId") // of a log that nobody knows

@@ -144,8 +144,12 @@ func TestSigstackRejects(t *testing.T) {
 		"checkpoint not signed":   {changeCheckpoint(4, func(string) string { return "" }), notInLog},
 		"checkpoint from earlier": {s.checkpointOf("first.sig"), notInLog},
 
-		"timestamp":                      {func(b bundleJSON) { b.stamp().flipBit("signedTimestamp") }, noTime},
-		"timestamp removed":              {func(b bundleJSON) { delete(b.at("verificationMaterial"), "timestampVerificationData") }, noTime},
+		"timestamp":         {func(b bundleJSON) { b.stamp().flipBit("signedTimestamp") }, noTime},
+		"timestamp removed": {func(b bundleJSON) { delete(b.at("verificationMaterial"), "timestampVerificationData") }, noTime},
+		"timestamp twice": {func(b bundleJSON) {
+			data := b.at("verificationMaterial", "timestampVerificationData")
+			data["rfc3161Timestamps"] = append(data["rfc3161Timestamps"].([]any), b.stamp())
+		}, "timestamp 2 of the signature is not right: it is there twice"},
 		"timestamp of another":           {s.partOf("first.sig", "timestampVerificationData"), noTime},
 		"timestamp of another authority": {s.stampedIn("0s", "fulcio"), noTime},
 		"timestamp that the bundle makes up": {func(b bundleJSON) {

@@ -67,7 +67,7 @@ func (s *Sigstore) diagnose(entity *bundle.Bundle, b *oms.Bundle, trusted *root.
 			return refuse(ErrLog, "certificate is not proven to be in a certificate transparency log: %s", reason(err))
 		}
 	}
-	if err := checkEntries(entity); err != nil {
+	if err := checkWhole(entity, b); err != nil {
 		return err
 	}
 	var mismatch *verify.ErrNoMatchingCertificateIdentity

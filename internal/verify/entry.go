@@ -12,8 +12,17 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/git-model-sign/git-model-sign/internal/oms"
 	"github.com/git-model-sign/git-model-sign/internal/plain"
 )
+
+// checkWhole looks at what sigstore-go, which has verified a bundle, leaves alone in it.
+func checkWhole(entity *bundle.Bundle, b *oms.Bundle) error {
+	if err := checkEntries(entity); err != nil {
+		return err
+	}
+	return checkTimestamps(b)
+}
 
 // checkEntries holds all that a bundle says of its log entries to what the log has signed, once sigstore-go has verified them.
 //

@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -117,7 +118,7 @@ func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := newVerifier(trusted, len(entity.GetVerificationMaterial().GetTlogEntries()))
+	verifier, err := newVerifier(trusted, b.TlogEntries)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func (s *Sigstore) Verify(ctx context.Context, b *oms.Bundle) (*Signer, error) {
 	if err != nil {
 		return nil, s.diagnose(entity, b, trusted, verifier, err)
 	}
-	if err := checkEntries(entity); err != nil {
+	if err := checkWhole(entity, b); err != nil {
 		return nil, err
 	}
 	if err := s.checkWorkflow(result.Signature.Certificate); err != nil {
@@ -161,9 +162,11 @@ func parseEntity(b *oms.Bundle) (*bundle.Bundle, error) {
 		return nil, refuse(oms.ErrFormat, "bundle is not one of Sigstore's: %s", plain.Line(err.Error()))
 	}
 	envelope, material := entity.GetDsseEnvelope(), entity.GetVerificationMaterial()
+	stamps, err := entity.Timestamps()
 	same := envelope.GetPayloadType() == b.PayloadType && bytes.Equal(envelope.GetPayload(), b.Payload) &&
 		len(envelope.GetSignatures()) == 1 && bytes.Equal(envelope.GetSignatures()[0].GetSig(), b.Signature) &&
-		len(b.Certificates) == 1 && bytes.Equal(material.GetCertificate().GetRawBytes(), b.Certificates[0])
+		len(b.Certificates) == 1 && bytes.Equal(material.GetCertificate().GetRawBytes(), b.Certificates[0]) &&
+		err == nil && slices.EqualFunc(stamps, b.Timestamps, bytes.Equal) && len(material.GetTlogEntries()) == b.TlogEntries
 	if !same {
 		return nil, refuse(oms.ErrFormat, "bundle can be read in more than one way")
 	}

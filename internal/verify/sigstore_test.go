@@ -111,6 +111,8 @@ func TestTwoReadings(t *testing.T) {
 		"signature":    func(b *oms.Bundle) { b.Signature = []byte("x") },
 		"certificate":  func(b *oms.Bundle) { b.Certificates = [][]byte{[]byte("x")} },
 		"certificates": func(b *oms.Bundle) { b.Certificates = nil },
+		"timestamps":   func(b *oms.Bundle) { b.Timestamps = [][]byte{[]byte("x")} },
+		"log entries":  func(b *oms.Bundle) { b.TlogEntries++ },
 	} {
 		b, err := oms.ParseBundle(bundle)
 		if err != nil {
@@ -156,6 +158,52 @@ func TestTimestamp(t *testing.T) {
 	mustRefuse(t, untimed, verify.ErrLog, "no trusted timestamp", trusted)
 	mustRefuse(t, stamp(s, []byte("another signature")), verify.ErrLog, "no trusted timestamp", trusted)
 	mustRefuse(t, stamp(s.At(verifytest.NewInstance(t)), parsed.Signature), verify.ErrLog, "no trusted timestamp", trusted)
+}
+
+// TestTimestampsInForm: a timestamp that is broken, of something else or there twice is refused even where the time is known without it.
+func TestTimestampsInForm(t *testing.T) {
+	instance := verifytest.NewInstance(t)
+	root := instance.TrustedRoot(t, false)
+	trusted, mallory := identityVerifier(t, alice, issuer, root), identityVerifier(t, "mallory@example.com", issuer, root)
+	for _, rekor := range []verifytest.Rekor{verifytest.RekorV1, verifytest.RekorV2} {
+		s := instance.Signer(t, alice, issuer)
+		s.Rekor = rekor
+		bundle := s.Bundle(t, payload(t))
+		of := func(stamps ...[]byte) []byte {
+			return tamper(t, bundle, func(o object) {
+				var list []object
+				for _, b := range stamps {
+					list = append(list, object{"signedTimestamp": b})
+				}
+				o.at("verificationMaterial")["timestampVerificationData"] = object{"rfc3161Timestamps": list}
+			})
+		}
+		parsed, err := oms.ParseBundle(bundle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stamp, err := s.GetTimestamp(t.Context(), parsed.Signature)
+		if err != nil {
+			t.Fatal(err)
+		}
+		another, err := s.GetTimestamp(t.Context(), []byte("another signature"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger := verifytest.NewTimestampAuthority(t, "stranger").Stamp(t, parsed.Signature) // which brings its certificate along
+		if _, _, err := verify.Manifest(t.Context(), of(stranger, stamp), trusted); err != nil {
+			t.Errorf("with another authority's beside: %v", err)
+		}
+		mustRefuse(t, of(stamp, stamp), verify.ErrLog, "it is there twice", mallory) // before it is told who signed
+		mustRefuse(t, of(stamp, stamp), verify.ErrLog, "timestamp 2 of the signature is not right: it is there twice", trusted)
+		mustRefuse(t, of(stamp, []byte("x")), verify.ErrLog, "timestamp 2 of the signature is not right: it is not well formed", trusted)
+		mustRefuse(t, of(stamp, another), verify.ErrLog, "timestamp 2 of the signature is not right: it is of another signature", trusted)
+		broken := bytes.Clone(stranger)
+		broken[len(broken)-1] ^= 1
+		mustRefuse(t, of(broken, stamp), verify.ErrLog, "timestamp 1 of the signature is not right: it can not be verified", trusted)
+		mustRefuse(t, of(append(stamp[:len(stamp):len(stamp)], 0), stamp), verify.ErrLog, "timestamp 1 of the signature is not right: it is not well formed", trusted)
+		mustRefuse(t, of(stamp, stamp[:len(stamp)-1]), verify.ErrLog, "timestamp 2 of the signature is not right: it is not well formed", trusted)
+	}
 }
 
 func TestSigstoreTrust(t *testing.T) {

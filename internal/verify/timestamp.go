@@ -136,17 +136,25 @@ func CheckTimestamp(der, signature []byte) (time.Time, error) {
 	return checkTimestamp(der, signature, []root.TimestampingAuthority{&root.SigstoreTimestampingAuthority{Root: signer, Leaf: signer}})
 }
 
+// checkTimestamps looks over the timestamps of a Sigstore signature. To sigstore-go, one that it can make nothing of counts as none, as
+// one of an authority that it does not know does. But nobody signs with a timestamp that is broken, of something else, or there twice.
+func checkTimestamps(b *oms.Bundle) error {
+	for i, der := range b.Timestamps {
+		_, _, err := openTimestamp(der, b.Signature)
+		if err == nil && slices.ContainsFunc(b.Timestamps[:i], func(other []byte) bool { return bytes.Equal(other, der) }) {
+			err = errors.New("it is there twice")
+		}
+		if err != nil {
+			return refuse(ErrLog, "timestamp %d of the signature is not right: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
 // checkTimestamp checks a timestamp of a signature by each of the authorities.
 func checkTimestamp(der, signature []byte, authorities []root.TimestampingAuthority) (time.Time, error) {
-	p7, err := parseTimestamp(der)
+	p7, ts, err := openTimestamp(der, signature)
 	if err != nil {
-		return time.Time{}, err
-	}
-	ts, err := timestamp.ParseResponse(der)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("it can not be verified: %s", plain.Line(err.Error()))
-	}
-	if err := checkImprint(ts, signature); err != nil {
 		return time.Time{}, err
 	}
 	for _, a := range authorities {
@@ -156,6 +164,20 @@ func checkTimestamp(der, signature []byte, authorities []root.TimestampingAuthor
 		}
 	}
 	return time.Time{}, explainTimestamp(p7, ts.Time, err)
+}
+
+// openTimestamp reads a timestamp, and checks it by itself: its form, that it is of the signature, and its own one by the certificate
+// that it brings along, if it does.
+func openTimestamp(der, signature []byte) (*pkcs7.PKCS7, *timestamp.Timestamp, error) {
+	p7, err := parseTimestamp(der)
+	if err != nil {
+		return nil, nil, err
+	}
+	ts, err := timestamp.ParseResponse(der)
+	if err != nil {
+		return nil, nil, fmt.Errorf("it can not be verified: %s", plain.Line(err.Error()))
+	}
+	return p7, ts, checkImprint(ts, signature)
 }
 
 // checkImprint checks that a timestamp is of a signature. That a weak hash is not taken, sigstore-go sees to.
