@@ -38,9 +38,9 @@ type Commit struct {
 // that the message came from -m.
 //
 // It returns ErrInProgress during a merge, rebase, cherry-pick or revert, where
-// git makes no partial commit; ErrNothingToCommit where the file is as HEAD has
-// it; and a CommandError where git, a hook or signing fails. After an error the
-// index is as it was.
+// git makes no partial commit; ErrOverlooked and ErrNoIdentity, as CheckCommittable
+// does; ErrNothingToCommit where the file is as HEAD has it; and a CommandError where
+// git, a hook or signing fails. After an error the index is as it was.
 func (r *Repository) CommitFile(ctx context.Context, o CommitOptions) (Commit, error) {
 	if err := r.checkCommit(ctx, o); err != nil {
 		return Commit{}, err
@@ -99,7 +99,7 @@ func (r *Repository) checkCommit(ctx context.Context, o CommitOptions) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("committing %s: not a regular file", o.Path)
 	}
-	if err := r.CheckCommittable(ctx); err != nil {
+	if err := r.CheckCommittable(ctx, o.Path, o.Amend); err != nil {
 		return err
 	}
 	if o.Amend {
@@ -108,15 +108,47 @@ func (r *Repository) checkCommit(ctx context.Context, o CommitOptions) error {
 	return r.checkDiffers(ctx, o.Path)
 }
 
-// CheckCommittable returns ErrInProgress where git would not commit a single
-// file now, so that a caller can know before it does its work.
-func (r *Repository) CheckCommittable(ctx context.Context) error {
+// CheckCommittable returns ErrInProgress, ErrOverlooked or ErrNoIdentity where git
+// would not commit a file now, so that a caller can know before it does its work.
+func (r *Repository) CheckCommittable(ctx context.Context, path string, amend bool) error {
 	operation, err := r.inProgress(ctx)
 	if err != nil {
 		return err
 	}
 	if operation != "" {
 		return fmt.Errorf("a %s is %w; finish it first", operation, ErrInProgress)
+	}
+	if err := r.checkLookedAt(ctx, path); err != nil {
+		return err
+	}
+	idents := []string{"GIT_COMMITTER_IDENT"}
+	if !amend { // the author stays
+		idents = append(idents, "GIT_AUTHOR_IDENT")
+	}
+	for _, ident := range idents {
+		if _, err := r.git.output(ctx, nil, "var", ident); err != nil {
+			return fmt.Errorf("%w: %w", ErrNoIdentity, err)
+		}
+	}
+	return nil
+}
+
+// checkLookedAt returns ErrOverlooked for a path whose changes git was told to pass
+// over. In a sparse checkout it takes that back by itself where there is a file.
+func (r *Repository) checkLookedAt(ctx context.Context, path string) error {
+	out, err := r.git.output(ctx, nil, underPath([]string{"ls-files", "-v", "-z", "--"}, path)...)
+	if err != nil || len(out) == 0 {
+		return err
+	}
+	switch tag := out[0]; {
+	case tag >= 'a' && tag <= 'z':
+		return fmt.Errorf("%s: %w", path, ErrOverlooked)
+	case tag == 'S':
+		sparse, err := r.variables(ctx, `^core\.sparsecheckout$`)
+		if err == nil && (len(sparse) == 0 || isFalse(sparse[len(sparse)-1].value)) {
+			err = fmt.Errorf("%s: %w", path, ErrOverlooked)
+		}
+		return err
 	}
 	return nil
 }
@@ -218,6 +250,12 @@ func (r *Repository) describeHead(ctx context.Context) (Commit, error) {
 	}
 	short, err := r.git.output(ctx, nil, "rev-parse", "--short", "HEAD")
 	return Commit{ID: strings.TrimSpace(string(out)), Short: strings.TrimSpace(string(short))}, err
+}
+
+// HeadMessage returns the message of the last commit.
+func (r *Repository) HeadMessage(ctx context.Context) (string, error) {
+	out, err := r.git.output(ctx, nil, "log", "-1", "--no-show-signature", "--format=%B", "HEAD")
+	return strings.TrimRight(string(out), "\n"), err
 }
 
 // CommitTemplate returns what the user's commit.template asks to be written in

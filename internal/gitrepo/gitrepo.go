@@ -38,6 +38,10 @@ var (
 	ErrNoWorktree = errors.New("the repository has no worktree")
 	// ErrInProgress says that a merge, rebase, cherry-pick or revert is under way.
 	ErrInProgress = errors.New("in progress")
+	// ErrOverlooked says that git was told to pass over changes of a file.
+	ErrOverlooked = errors.New("marked in the index as skip-worktree or assume-unchanged, and git would commit no change of it")
+	// ErrNoIdentity says that git does not know in whose name to commit.
+	ErrNoIdentity = errors.New("nobody to commit as")
 	// ErrNothingToCommit says that the path is committed as it is already.
 	ErrNothingToCommit = errors.New("nothing to commit")
 	// ErrObject says that an object is not there, is not a blob, or is not what

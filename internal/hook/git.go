@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
+	"github.com/git-model-sign/git-model-sign/internal/secretenv"
 )
 
 // git runs git in a folder. Package gitrepo reads repositories; what is needed here is about
@@ -42,7 +43,7 @@ func (g git) output(ctx context.Context, args ...string) (string, error) {
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env = append(cmd.Env, "LC_ALL=C")
+	cmd.Env = append(secretenv.Without(cmd.Env), "LC_ALL=C")
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err := cmd.Run()
@@ -108,7 +109,7 @@ func (g git) get(ctx context.Context, key string, options ...string) (value stri
 // anywhere is the environment of a git that is not to know which repository we were started in.
 func anywhere() []string {
 	var env []string
-	for _, e := range os.Environ() {
+	for _, e := range secretenv.Without(os.Environ()) {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
 		case "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE",

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/docs/man"
+	"github.com/git-model-sign/git-model-sign/internal/secretenv"
 )
 
 // pageMark is the comment at the end of a manual page that was put in its place by Install. A page without
@@ -153,7 +154,9 @@ func pageFound(ctx context.Context) (path string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	out, err := exec.CommandContext(ctx, program, "-w", "git-model-sign").Output()
+	cmd := exec.CommandContext(ctx, program, "-w", "git-model-sign")
+	cmd.Env = secretenv.Without(os.Environ())
+	out, err := cmd.Output()
 	if err != nil {
 		return "", true
 	}

@@ -56,7 +56,8 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	if err := p.ownName(); err != nil {
 		return nil, err
 	}
-	if err := p.replaceable(); err != nil {
+	seen, err := p.replaceable()
+	if err != nil {
 		return nil, err
 	}
 	siblings, err := p.siblings(ctx)
@@ -67,8 +68,8 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	signature, inRepo := p.signatureInRepo()
 	commit := o.Commit && inRepo
 	if commit {
-		if err := p.Repo.CheckCommittable(ctx); err != nil {
-			return nil, ui.Trouble("finish it first, or use --no-commit", "committing the signature: %w", err)
+		if err := p.Repo.CheckCommittable(ctx, signature, o.Amend); err != nil {
+			return nil, ui.Trouble(committableHint(err, p.Signature), "committing the signature: %w", err)
 		}
 	}
 	if inRepo && isLogged(o.Signer) && !strings.HasSuffix(signature, ".sig") {
@@ -95,7 +96,7 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 		return nil, err
 	}
 	if !done.Unchanged {
-		if err := p.signAndWrite(ctx, m, o.Signer); err != nil {
+		if err := p.signAndWrite(ctx, m, o.Signer, seen); err != nil {
 			return nil, err
 		}
 		done.Signer = o.Signer.Describe()
@@ -122,27 +123,50 @@ func (p *Place) promisable(o SignOptions) error {
 	return nil
 }
 
-// replaceable refuses to write the signature over anything that is not one.
-func (p *Place) replaceable() error {
+// committableHint says what to do where git would not commit.
+func committableHint(err error, signature string) string {
+	switch {
+	case errors.Is(err, gitrepo.ErrNoIdentity):
+		return "git config user.name and user.email say who commits; or use --no-commit"
+	case errors.Is(err, gitrepo.ErrOverlooked):
+		name := ui.ShellQuote(displayPath(signature))
+		return "git update-index --no-skip-worktree " + name + " && git update-index --no-assume-unchanged " + name + " takes that back; or use --no-commit"
+	}
+	return "finish it first, or use --no-commit"
+}
+
+// replaceable refuses to write the signature over anything that is not one, and returns
+// the one that is there, nil if there is none.
+func (p *Place) replaceable() ([]byte, error) {
 	const hint = "choose another name with --signature, or move that file away"
 	name := ui.Quote(p.signatureName())
 	info, err := os.Lstat(p.Signature)
 	switch {
 	case notExist(err):
-		return p.outsideGit(name)
+		return nil, p.outsideGit(name)
 	case err != nil:
-		return ui.Trouble("", "looking at the signature's place: %w", err)
+		return nil, ui.Trouble("", "looking at the signature's place: %w", err)
 	case !info.Mode().IsRegular():
-		return ui.Usage(hint, "%s is no regular file, and is not written over", name)
+		return nil, ui.Usage(hint, "%s is no regular file, and is not written over", name)
 	}
 	raw, err := bounded.ReadRegular(p.Signature, oms.MaxBundleSize)
 	if err == nil {
 		_, err = oms.ParseBundle(raw)
 	}
 	if err != nil {
-		return ui.Usage(hint, "%s is there already and is no model signature, and is not written over: %w", name, err)
+		return nil, ui.Usage(hint, "%s is there already and is no model signature, and is not written over: %w", name, err)
 	}
-	return nil
+	return raw, nil
+}
+
+// asSeen refuses to write the signature over what has come to its place since it was
+// looked at: hashing and signing in take their time.
+func (p *Place) asSeen(seen []byte) error {
+	now, err := p.replaceable()
+	if err == nil && !bytes.Equal(now, seen) {
+		err = ui.Trouble("look at it, and sign again if that is still wanted", "%s has changed meanwhile, and is not written over", ui.Quote(p.signatureName()))
+	}
+	return err
 }
 
 // outsideGit refuses to put the signature among git's own files.
@@ -323,7 +347,7 @@ func samePayload(payload []byte, m *oms.Manifest, siblings []string) bool {
 
 // signAndWrite signs the manifest and puts the signature in its place, whole or
 // not at all.
-func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.Signer) error {
+func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.Signer, seen []byte) error {
 	payload, err := m.Statement()
 	if err != nil {
 		return ui.Trouble("", "writing the statement: %w", err)
@@ -331,6 +355,9 @@ func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.S
 	// Before anything is logged: what is logged and cannot be written helps nobody.
 	if err := durable.Writable(p.Signature); err != nil {
 		return ui.Trouble("nothing was signed; choose another place with --signature, or mend that", "the signature could not be written: %w", err)
+	}
+	if err := p.asSeen(seen); err != nil {
+		return err
 	}
 	bundle, err := signer.Sign(ctx, payload)
 	switch {
@@ -340,6 +367,9 @@ func (p *Place) signAndWrite(ctx context.Context, m *oms.Manifest, signer sign.S
 		return ui.Trouble(signin.Hint(err), "signing: %w", err)
 	case err != nil:
 		return ui.Trouble(signHint(err, len(payload)), "signing: %w", err)
+	}
+	if err := p.asSeen(seen); err != nil {
+		return err
 	}
 	if err := durable.WriteFile(p.Signature, bundle, 0o644); err != nil {
 		return ui.Trouble(writeHint(signer), "writing the signature: %w", err)
@@ -420,6 +450,15 @@ func (p *Place) message(ctx context.Context, done *ui.Signing, o SignOptions) (s
 	switch {
 	case o.Message != "" && done.Promised > 0:
 		return o.Message + "\n\n" + promisedNote(done.Promised), nil
+	case o.Amend && o.Message == "" && done.Promised > 0:
+		old, err := p.Repo.HeadMessage(ctx)
+		if err != nil {
+			return "", ui.Trouble("the signature is written and complete; commit it when that is mended", "%w", err)
+		}
+		if note := promisedNote(done.Promised); !strings.Contains(old+"\n", note) {
+			return old + "\n\n" + note, nil
+		}
+		return "", nil
 	case o.Message != "" || o.Amend:
 		return o.Message, nil
 	}
