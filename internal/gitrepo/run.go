@@ -201,18 +201,20 @@ func openError(err error) error {
 }
 
 // localVariables are the variables that tie git to one repository, those of
-// `git rev-parse --local-env-vars` apart from the ones that carry configuration.
+// `git rev-parse --local-env-vars` apart from the ones that carry configuration and
+// those of refs/replace, which each command that reads commits sets for itself.
 var localVariables = []string{
 	"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_OBJECT_DIRECTORY", "GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE",
 	"GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_INTERNAL_SUPER_PREFIX",
 }
 
 // readEnv turns the environment into one for commands whose output we parse:
-// without our secrets, in no other language, without optional locks, and taking a path for nothing
-// but a path. Folders that are relative are made absolute, as commands run in
+// without our secrets, in no other language, without optional locks, taking a path for nothing
+// but a path, and with the configuration that git itself goes by: git config alone obeys GIT_CONFIG,
+// and would find no policy in the file that it names. Folders that are relative are made absolute, as commands run in
 // other folders than ours.
 func readEnv(env []string) []string {
-	out := without(secretenv.Without(env), "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
+	out := without(secretenv.Without(env), "GIT_CONFIG", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
 	for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"} {
 		if v := lookup(out, name); v != "" {
 			if abs, err := filepath.Abs(v); err == nil {
