@@ -14,7 +14,7 @@ var errURL = errors.New("not a URL that can be compared with others")
 
 // NormalURL writes a [Remote.Match] in the one form that all its spellings have
 // in common, by the rules of git's own urlmatch: scheme and host in lower case,
-// no port that goes without saying, each character of the path escaped only where
+// no port that goes without saying and no dot at the host's end, each character of the path escaped only where
 // it has to be, no "." and "..". Slashes at the end, and where several stand
 // together all but one, are dropped besides, as servers do. A secret is refused
 // rather than kept.
@@ -25,6 +25,9 @@ func NormalURL(match string) (string, error) {
 	}
 	if _, secret := u.User.Password(); secret || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return "", fmt.Errorf("%w: it has a password, a query or a fragment", errURL)
+	}
+	if strings.Trim(u.Hostname(), ".") == "" && u.Host != "" {
+		return "", fmt.Errorf("%w: its host has no name", errURL)
 	}
 	if _, notIP := netip.ParseAddr(u.Hostname()); strings.Trim(u.Host, hostCharacters) != "" || strings.Contains(u.Hostname(), ":") && notIP != nil {
 		return "", fmt.Errorf("%w: its host has characters that no host has", errURL)
@@ -43,9 +46,10 @@ func NormalURL(match string) (string, error) {
 // hostCharacters are those that git takes a host to have, with its port.
 const hostCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[:]"
 
-// normalHost is the host in lower case, with its port unless that is the scheme's own.
+// normalHost is the host in lower case, with its port unless that is the scheme's own. A dot at its
+// end, by which a name is looked up as it is, changes nothing about which host that is.
 func normalHost(scheme string, u *url.URL) string {
-	host := strings.ToLower(u.Hostname())
+	host := strings.TrimRight(strings.ToLower(u.Hostname()), ".")
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}

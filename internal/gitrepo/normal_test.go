@@ -16,6 +16,8 @@ func TestNormalURL(t *testing.T) {
 		"https://host.example:8443/X.git":    "https://host.example:8443/X.git",
 		"http://host.example:443/":           "http://host.example:443/",
 		"https://host.example":               "https://host.example/",
+		"https://Host.Example./x":            "https://host.example/x",
+		"ssh://git@host.example.:22/x":       "ssh://git@host.example/x",
 		"https://host.example/a/./b/../c":    "https://host.example/a/c",
 		"https://host.example/a/%2E%2e/c":    "https://host.example/c",
 		"https://host.example/a/..":          "https://host.example/",
@@ -35,7 +37,7 @@ func TestNormalURL(t *testing.T) {
 			t.Errorf("%s is not its own normal form: %q, %v", got, again, err)
 		}
 	}
-	for _, bad := range []string{"", "x", "/srv/x", "https:///x", "mailto:x@example.com", "https://host.example/..", "https://host.example/a/../../b",
+	for _, bad := range []string{"", "x", "/srv/x", "https:///x", "https://./x", "https://.:443/x", "mailto:x@example.com", "https://host.example/..", "https://host.example/a/../../b",
 		"https://user:secret@host.example/x", "https://host.example/x?token=secret", "https://host.example/x#y", "https://host.example/%zz"} {
 		if got, err := NormalURL(bad); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %q, %v; want an error without its secrets", bad, got, err)

@@ -77,6 +77,8 @@ func TestSectionMatchesSpellings(t *testing.T) {
 		"https://huggingface.co/Datasets/acme/data":    {"data"},
 		"https://huggingface.co/spaces/acme/data":      nil,
 		"git@hf.co:acme/bert":                          {"hub", "ssh hub"},
+		"https://huggingface.co./acme/bert":            {"hub", "ssh hub"},
+		"ssh://git@hf.co.:22/acme/bert":                {"hub", "ssh hub"},
 		"git@hf.co:stars/other":                        {"any host by ssh"},
 		"git@elsewhere.co:Stars/Other":                 {"any host by ssh"},
 		"https://elsewhere.co/Stars/Other":             nil,
