@@ -11,7 +11,9 @@
 // time that it takes to copy, flush and compare it. The list is complete on the
 // disk before the first file is moved; what it names and the folder does not hold
 // was not moved, or was moved back. Paths are taken from folder to folder, and no
-// symbolic link is followed on the way.
+// symbolic link is followed on the way. Only on Windows the rename itself goes by the
+// whole path, after its folders were looked at: who puts a link in the place of one at
+// that very moment is followed there.
 //
 // The package decides nothing: which files are wrong it is told.
 package quarantine

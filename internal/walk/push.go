@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/git-model-sign/git-model-sign/internal/digest"
+	"github.com/git-model-sign/git-model-sign/internal/fold"
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/policy"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
@@ -59,6 +60,11 @@ func CheckPush(ctx context.Context, repo *gitrepo.Repository, tips []Tip, o Push
 
 // checkAll checks the tips that count.
 func (c *pushCheck) checkAll(ctx context.Context, tips []Tip) (code int, err error) {
+	if c.options.Received && len(c.options.Refs) > 0 {
+		if c.anyCase, err = ignoresCase(ctx, c.repo); err != nil {
+			return 0, err
+		}
+	}
 	for _, tip := range tips {
 		if tip.New == "" {
 			continue
@@ -83,11 +89,14 @@ func (c *pushCheck) checkAll(ctx context.Context, tips []Tip) (code int, err err
 }
 
 // counts says whether a ref is to be checked. Where it is symbolic, git changes the
-// ref that it leads to, so that one's name counts as well.
+// ref that it leads to, so that one's name counts as well. Where files have one name in
+// any case, so do refs, which are files until they are packed.
 func (c *pushCheck) counts(ctx context.Context, ref string) (bool, error) {
 	o := c.options
 	matches := func(ref string) bool {
-		return slices.ContainsFunc(o.Refs, func(pattern string) bool { return matchRef(pattern, ref) })
+		return slices.ContainsFunc(o.Refs, func(pattern string) bool {
+			return matchRef(pattern, ref) || c.anyCase && matchRef(fold.Path(pattern), fold.Path(ref))
+		})
 	}
 	if !o.Received || len(o.Refs) == 0 || matches(ref) { // symbolic refs here say nothing about those over there
 		return true, nil
@@ -97,6 +106,17 @@ func (c *pushCheck) counts(ctx context.Context, ref string) (bool, error) {
 		return false, ui.Trouble("", "finding out what %s leads to: %w", ui.Quote(ref), err)
 	}
 	return matches(target), nil
+}
+
+// ignoresCase says whether a repository lies where names that differ by case only are one. A value
+// of core.ignoreCase that is no boolean is git's to complain of.
+func ignoresCase(ctx context.Context, repo *gitrepo.Repository) (bool, error) {
+	value, set, err := repo.ConfigGet(ctx, "core.ignoreCase")
+	if err != nil {
+		return false, ui.Trouble("", "reading core.ignoreCase: %w", err)
+	}
+	yes, err := gitrepo.ParseBool(value)
+	return set && (yes || err != nil), nil
 }
 
 // matchRef says whether a pattern stands for a ref. As in git's refspecs a star
@@ -126,6 +146,7 @@ type pushCheck struct {
 	repo    *gitrepo.Repository
 	options PushOptions
 	verify  VerifyOptions // of every signature
+	anyCase bool          // refs here that differ by case only are one
 	// judged are the exit codes of commits that were looked at: many refs may lead
 	// to one.
 	judged  map[string]int

@@ -202,6 +202,25 @@ func TestCheckPushOfSymbolicRefs(t *testing.T) {
 	}
 }
 
+// TestCheckPushInAnyCase pushes to what is the same loose ref where files have one name in any case.
+func TestCheckPushInAnyCase(t *testing.T) {
+	m := newSigned(t, map[string]string{"a/weights": "1"}, "a")
+	m.Write(m.dir, "a/weights", "2")
+	m.CommitAll(m.dir, "stale")
+	for ref, want := range map[string][2]int{ // where case counts, and where it does not
+		"refs/heads/main": {1, 1}, "refs/heads/MAIN": {0, 1}, "refs/Heads/m\u00c4in": {0, 1}, "refs/heads/ma\u0308in": {0, 1},
+		"refs/heads/m\u00e4in": {1, 1}, "refs/heads/other": {0, 0}, "refs/tags/main": {0, 0},
+	} {
+		for i, ignoreCase := range []string{"false", "true"} {
+			m.Git(m.dir, "config", "core.ignoreCase", ignoreCase)
+			o := walk.PushOptions{Received: true, Refs: []string{"refs/heads/main", "refs/heads/m\u00e4*"}}
+			if code, said := m.push(t, o, walk.Tip{ref, "", m.id("HEAD")}); code != want[i] {
+				t.Errorf("%s, core.ignoreCase %s: exit code %d, want %d\n%s", ref, ignoreCase, code, want[i], said)
+			}
+		}
+	}
+}
+
 // TestCheckPushFailsClosed has a push of which something cannot be read.
 func TestCheckPushFailsClosed(t *testing.T) {
 	m := newSigned(t, map[string]string{"weights": "1"}, ".")
