@@ -92,8 +92,9 @@ func (s *Section) Keys() []Key {
 // at the winning place are given, in git's order. A variable without a value counts
 // as "true", as in git. An empty URL asks for <section>.<name> only.
 //
-// URLs are compared in the form of [ComparedURL], so that no spelling of an address
-// escapes what is configured for it.
+// URLs are compared in the form of [ComparedURL], so that a spelling of an address does
+// not escape what is configured for another. That two hosts, schemes or paths lead to
+// one repository it knows of the Hugging Face Hub only.
 //
 // The names of a group are also matched together: the most specific place that
 // has any of them wins for all of them, so that what belongs together is never put

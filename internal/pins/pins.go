@@ -5,9 +5,10 @@
 // A pin is one line of the known-signers file: the URL of a repository, the path
 // of a signature in it, and the Sigstore signer of that signature. Only Sigstore
 // signers are pinned, since somebody else has identified them; a key vouches for
-// nobody but itself. The package pins a signer only when it is told to, after the
-// whole model was found to be as signed, and it never lets go of a line that it
-// does not understand.
+// nobody but itself. The package pins a signer only when it is told to, which is on
+// first use once the whole model was found to be as signed, or by a user who names
+// the signer or accepts one, and then no model is read. It never lets go of a line
+// that it does not understand.
 package pins
 
 import (
