@@ -35,6 +35,9 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 		if *noCommit && (*amend || len(message) > 0) {
 			return ui.Usage("", "--no-commit does not go with --amend and --message")
 		}
+		if len(message) > 0 && strings.TrimSpace(strings.Join(message, "")) == "" {
+			return ui.Usage("without --message it says what was signed", "--message: the commit message is empty")
+		}
 		path, err := onePath(args)
 		if err != nil {
 			return err

@@ -16,6 +16,9 @@ import (
 // is not downloaded. What is signed is read for it: no memory has a part in that,
 // and a pointer's word is taken only for a file that the tree says is promised.
 func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hasher) (*oms.Manifest, error) {
+	if n := resources(t, s); n > oms.MaxResources {
+		return nil, fmt.Errorf("%w: %d, at most %d are allowed", ErrTooMany, n, oms.MaxResources)
+	}
 	all := layOut(t, s)
 	signed := make([]oms.Resource, len(all))
 	read := make([]pending, 0, len(all))
@@ -47,6 +50,24 @@ func Take(ctx context.Context, t *tree.Tree, s oms.Serialization, h digest.Hashe
 		return nil, errors.Join(failed...)
 	}
 	return oms.NewManifest(t.Name, s, signed)
+}
+
+// ErrTooMany says that no signature could list a model.
+var ErrTooMany = errors.New("too many files or shards for a signature")
+
+// resources counts what layOut lists.
+func resources(t *tree.Tree, s oms.Serialization) int64 {
+	if s.Method != oms.Shards {
+		return int64(len(t.Files))
+	}
+	var n int64
+	for _, f := range t.Files {
+		n += f.Size / s.ShardSize
+		if f.Size%s.ShardSize > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // promisedDigest is the digest that the pointer of a promised file names.

@@ -22,8 +22,11 @@ var units = []struct {
 	{"b", 1},
 }
 
+// maxSize is the largest size of shards that a signature can name, in bytes.
+const maxSize = 1 << 53
+
 // ParseSize reads a positive number of bytes: 1000000000, 256MB, 1GiB, or with
-// git's k, m and g.
+// git's k, m and g. A signature has to be able to name it.
 func ParseSize(s string) (int64, error) {
 	number, unit := strings.ToLower(strings.TrimSpace(s)), int64(1)
 	for _, u := range units {
@@ -33,7 +36,7 @@ func ParseSize(s string) (int64, error) {
 		}
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n <= 0 || n > math.MaxInt64/unit {
+	if err != nil || n <= 0 || n > math.MaxInt64/unit || n*unit > maxSize {
 		return 0, fmt.Errorf("expected a size in bytes such as 1000000000 or 256MB, found %q", s)
 	}
 	return n * unit, nil

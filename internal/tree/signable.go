@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 )
@@ -19,6 +20,9 @@ import (
 func (t *Tree) CheckSignable(ctx context.Context, repo *gitrepo.Repository) (refusals, warnings []Problem, err error) {
 	refusals = slices.Clone(t.Problems)
 	warnings = slices.Clone(t.Warnings)
+	if !utf8.ValidString(t.Name) {
+		refusals = append(refusals, Problem{Err: fmt.Errorf("model's %w: %q", ErrNotUTF8, t.Name), Hint: "a signature holds it: rename the folder"})
+	}
 	if t.Worktree {
 		c := &signable{tree: t, repo: repo, refused: make(map[string]bool)}
 		for _, p := range refusals {

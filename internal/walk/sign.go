@@ -281,8 +281,11 @@ func (p *Place) take(ctx context.Context, t *tree.Tree, s oms.Serialization, o S
 }
 
 // hashError gives an error of hashing its exit code: a backend that this machine
-// lacks is wrong usage.
+// lacks is wrong usage, and so are shards that are too small.
 func hashError(err error) error {
+	if errors.Is(err, check.ErrTooMany) {
+		return ui.Usage("larger shards are fewer", "%w", err)
+	}
 	if errors.Is(err, digest.ErrBackend) {
 		return ui.Usage("git model-sign bench --hash-backend=auto shows how fast each is", "hashing the model: %w", err)
 	}
