@@ -84,7 +84,7 @@ func (c *Certificate) Sign(ctx context.Context, payload []byte) ([]byte, error) 
 		chain = append(chain, cert.Raw)
 	}
 	return oms.EncodeBundle(oms.Bundle{
-		Material: oms.MaterialCertificate, Certificates: chain, Timestamps: stamps,
+		Material: oms.MaterialCertificate, Certificates: chain, Timestamps: encoded(stamps),
 		PayloadType: oms.PayloadType, Payload: payload, Signature: signature,
 	})
 }

@@ -70,7 +70,7 @@ func (k *Key) Sign(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	return oms.EncodeBundle(oms.Bundle{
-		Material: oms.MaterialKey, KeyHint: verify.KeyHint(k.Public()), Timestamps: stamps,
+		Material: oms.MaterialKey, KeyHint: verify.KeyHint(k.Public()), Timestamps: encoded(stamps),
 		PayloadType: oms.PayloadType, Payload: payload, Signature: signature,
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
+	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 
@@ -15,35 +16,38 @@ import (
 // Made says whether the bundle was signed with this key, and has the timestamps
 // that are asked for.
 func (k *Key) Made(ctx context.Context, b *oms.Bundle) bool {
-	if !k.stamped(b) {
-		return false
-	}
 	own, err := verify.NewKey(verify.EncodePublicKey(k.Public()))
 	if err != nil {
 		return false
 	}
 	_, err = own.Verify(ctx, b)
-	return err == nil
+	return err == nil && k.stamped(ctx, b)
 }
 
-// stamped says whether a bundle has as many timestamps as there are authorities
-// to ask.
-func (k *Key) stamped(b *oms.Bundle) bool {
-	good := 0
+// stamped says whether a bundle has a timestamp by each of the authorities to ask.
+// Which one is at a URL only its answers say, so each is asked for a timestamp of
+// the signature that is there: it is that one where both are signed with the same
+// certificate. Anybody can put a timestamp of their own into a bundle.
+func (k *Key) stamped(ctx context.Context, b *oms.Bundle) bool {
+	if len(k.TimestampURLs) == 0 {
+		return true
+	}
+	var by []*x509.Certificate
 	for _, der := range b.Timestamps {
-		if _, err := verify.CheckTimestamp(der, b.Signature); err == nil {
-			good++
+		if signer, _, err := verify.CheckTimestamp(der, b.Signature); err == nil {
+			by = append(by, signer)
 		}
 	}
-	return good >= len(k.TimestampURLs)
+	if len(by) == 0 {
+		return false
+	}
+	stamps, err := k.stamps(ctx, b.Signature, nil)
+	return err == nil && !slices.ContainsFunc(stamps, func(s stamp) bool { return !slices.ContainsFunc(by, s.by.Equal) })
 }
 
 // Made says whether the bundle was signed with this certificate, names the same
 // chain, and has the timestamps that are asked for.
-func (c *Certificate) Made(_ context.Context, b *oms.Bundle) bool {
-	if !c.key.stamped(b) {
-		return false
-	}
+func (c *Certificate) Made(ctx context.Context, b *oms.Bundle) bool {
 	if b.Material != oms.MaterialCertificate || len(b.Certificates) != len(c.chain) {
 		return false
 	}
@@ -55,7 +59,7 @@ func (c *Certificate) Made(_ context.Context, b *oms.Bundle) bool {
 	hash, _ := verify.Hash(c.key.Public())
 	h := hash.New()
 	h.Write(oms.PAE(b.PayloadType, b.Payload))
-	return ecdsa.VerifyASN1(c.key.Public(), h.Sum(nil), b.Signature)
+	return ecdsa.VerifyASN1(c.key.Public(), h.Sum(nil), b.Signature) && c.key.stamped(ctx, b)
 }
 
 // Made says whether the bundle was signed by the identity that the token names,

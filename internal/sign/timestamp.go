@@ -36,53 +36,68 @@ func CheckTimestampURL(text string) error {
 	return nil
 }
 
+// stamp is a timestamp, the certificate that it was signed with, and the time that it tells.
+type stamp struct {
+	der []byte
+	by  *x509.Certificate
+	at  time.Time
+}
+
 // stamps gets a timestamp of a signature from each of the key's authorities. If a leaf is given, it has to be valid at
 // those times.
-func (k *Key) stamps(ctx context.Context, signature []byte, leaf *x509.Certificate) ([][]byte, error) {
-	var out [][]byte
+func (k *Key) stamps(ctx context.Context, signature []byte, leaf *x509.Certificate) ([]stamp, error) {
+	var out []stamp
 	for _, u := range k.TimestampURLs {
 		clock, transport := overTheWire(ctx, "")
-		der, at, err := askTimestamp(ctx, transport, u, signature)
+		s, err := askTimestamp(ctx, transport, u, signature)
 		if err == nil && leaf != nil {
-			if invalid := verify.CheckValidity(leaf, at); invalid != nil {
-				err = fmt.Errorf("it says that it is %s: %w", at.UTC().Format(time.RFC3339), invalid)
+			if invalid := verify.CheckValidity(leaf, s.at); invalid != nil {
+				err = fmt.Errorf("it says that it is %s: %w", s.at.UTC().Format(time.RFC3339), invalid)
 			}
 		}
 		if err != nil {
 			return nil, endpoint[any]{name: timestampName, url: u, clock: clock}.failed(err, "")
 		}
-		out = append(out, der)
+		out = append(out, s)
 	}
 	return out, nil
 }
 
+// encoded are timestamps as they are put into a bundle.
+func encoded(stamps []stamp) (out [][]byte) {
+	for _, s := range stamps {
+		out = append(out, s.der)
+	}
+	return out
+}
+
 // askTimestamp asks an authority for a timestamp (RFC 3161, section 3.4) with all that is needed to verify it by the
 // authority's root alone, and checks that it is one of the signature. Whom to believe about the time is for verifiers to say.
-func askTimestamp(ctx context.Context, transport http.RoundTripper, url string, signature []byte) (der []byte, at time.Time, err error) {
+func askTimestamp(ctx context.Context, transport http.RoundTripper, url string, signature []byte) (s stamp, err error) {
 	digest := sha256.Sum256(signature)
 	nonce, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 64))
 	if err != nil {
-		return nil, at, err
+		return s, err
 	}
 	query, err := (&timestamp.Request{HashAlgorithm: crypto.SHA256, HashedMessage: digest[:], Certificates: true, Nonce: nonce}).Marshal()
 	if err != nil {
-		return nil, at, err
+		return s, err
 	}
-	der, err = post(ctx, transport, url, query)
+	s.der, err = post(ctx, transport, url, query)
 	if err != nil {
-		return nil, at, err
+		return s, err
 	}
-	answer, err := timestamp.ParseResponse(der)
+	answer, err := timestamp.ParseResponse(s.der)
 	if err == nil && (answer.Nonce == nil || answer.Nonce.Cmp(nonce) != 0) {
 		err = errors.New("it answers another request: the nonce is not the one that was sent")
 	}
 	if err == nil {
-		at, err = verify.CheckTimestamp(der, signature)
+		s.by, s.at, err = verify.CheckTimestamp(s.der, signature)
 	}
 	if err != nil {
-		return nil, at, fmt.Errorf("it answered with a timestamp that nobody would believe: %w", err)
+		return s, fmt.Errorf("it answered with a timestamp that nobody would believe: %w", err)
 	}
-	return der, at, nil
+	return s, nil
 }
 
 func post(ctx context.Context, transport http.RoundTripper, to string, query []byte) ([]byte, error) {

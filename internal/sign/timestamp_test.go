@@ -28,7 +28,7 @@ func TestTimestamps(t *testing.T) {
 	root := verifytest.NewRoot(t, "root")
 	key, private := signingKey(t, elliptic.P384())
 	a, b := verifytest.NewTimestampAuthority(t, "a"), verifytest.NewTimestampAuthority(t, "b")
-	urls := []string{a.Serve(t), b.Serve(t)}
+	urls, stranger := []string{a.Serve(t), b.Serve(t)}, verifytest.NewTimestampAuthority(t, "a").Serve(t)
 	certificate, err := sign.NewCertificate(key, verifytest.PEM(root.Issue(t, "signer", private)), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +63,18 @@ func TestTimestamps(t *testing.T) {
 			key.TimestampURLs = urls[:1]
 			if !c.signer.Made(t.Context(), with) {
 				t.Error("one timestamp is asked for, there are two, and yet it would be signed again")
+			}
+			key.TimestampURLs = urls
+			for _, others := range [][]string{{stranger}, {urls[0], stranger}} {
+				if key.TimestampURLs = others; c.signer.Made(t.Context(), with) {
+					t.Errorf("timestamps by others pass for those of %q", others)
+				}
+			}
+			if key.TimestampURLs = []string{urls[1], urls[0], urls[1]}; !c.signer.Made(t.Context(), with) {
+				t.Error("there are both timestamps, and yet it would be signed again")
+			}
+			if key.TimestampURLs = []string{urls[0], "http://127.0.0.1:1/"}; c.signer.Made(t.Context(), with) {
+				t.Error("an authority that does not answer passes for one of those that did")
 			}
 			key.TimestampURLs = urls
 			if with.Timestamps[1] = []byte("junk"); c.signer.Made(t.Context(), with) {

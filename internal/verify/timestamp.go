@@ -123,17 +123,17 @@ func (a *TimestampAuthorities) earliest(ctx context.Context, b *oms.Bundle) (at 
 }
 
 // CheckTimestamp checks a timestamp of a signature for everything but whose it is: by its form, its own certificate, which has
-// to be for timestamping, and what it is of. It returns the time.
-func CheckTimestamp(der, signature []byte) (time.Time, error) {
+// to be for timestamping, and what it is of. It returns the certificate and the time.
+func CheckTimestamp(der, signature []byte) (by *x509.Certificate, at time.Time, err error) {
 	p7, err := parseTimestamp(der)
 	if err != nil {
-		return time.Time{}, err
+		return nil, at, err
 	}
-	signer := p7.GetOnlySigner()
-	if signer == nil {
-		return time.Time{}, errors.New("it does not bring the certificate along that it was signed with")
+	if by = p7.GetOnlySigner(); by == nil {
+		return nil, at, errors.New("it does not bring the certificate along that it was signed with")
 	}
-	return checkTimestamp(der, signature, []root.TimestampingAuthority{&root.SigstoreTimestampingAuthority{Root: signer, Leaf: signer}})
+	at, err = checkTimestamp(der, signature, []root.TimestampingAuthority{&root.SigstoreTimestampingAuthority{Root: by, Leaf: by}})
+	return by, at, err
 }
 
 // checkTimestamps looks over the timestamps of a Sigstore signature. To sigstore-go, one that it can make nothing of counts as none, as

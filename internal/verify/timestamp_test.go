@@ -317,7 +317,7 @@ func TestTimestampHugeKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.CheckTimestamp(out, []byte("signature")); err == nil || !strings.Contains(err.Error(), "RSA key of") {
+	if _, _, err := verify.CheckTimestamp(out, []byte("signature")); err == nil || !strings.Contains(err.Error(), "RSA key of") {
 		t.Errorf("error is %v, want one about the key", err)
 	}
 }
@@ -329,7 +329,7 @@ func FuzzCheckTimestamp(f *testing.F) {
 	f.Add(a.Stamp(f, []byte("signature")))
 	f.Add([]byte{0x30, 3, 2, 1, 2})
 	f.Fuzz(func(t *testing.T, der []byte) {
-		if _, err := verify.CheckTimestamp(der, []byte("another")); err == nil {
+		if _, _, err := verify.CheckTimestamp(der, []byte("another")); err == nil {
 			t.Error("a timestamp of another signature is taken")
 		} else if strings.ContainsAny(err.Error(), "\n\x1b") {
 			t.Errorf("error is not one printable line: %q", err)
