@@ -123,18 +123,6 @@ func (p *Place) promisable(o SignOptions) error {
 	return nil
 }
 
-// committableHint says what to do where git would not commit.
-func committableHint(err error, signature string) string {
-	switch {
-	case errors.Is(err, gitrepo.ErrNoIdentity):
-		return "git config user.name and user.email say who commits; or use --no-commit"
-	case errors.Is(err, gitrepo.ErrOverlooked):
-		name := ui.ShellQuote(displayPath(signature))
-		return "git update-index --no-skip-worktree " + name + " && git update-index --no-assume-unchanged " + name + " takes that back; or use --no-commit"
-	}
-	return "finish it first, or use --no-commit"
-}
-
 // replaceable refuses to write the signature over anything that is not one, and returns
 // the one that is there, nil if there is none.
 func (p *Place) replaceable() ([]byte, error) {
@@ -190,6 +178,7 @@ func (p *Place) signable(ctx context.Context, t *tree.Tree, o SignOptions) error
 		return ui.Trouble("", "looking at the model %s: %w", ui.Quote(p.Name), err)
 	}
 	warn(o.Terminal, warnings)
+	warnUnpromised(t, o)
 	o.Terminal.Fetched(t.Fetched)
 	o.Terminal.Untracked(t.Untracked)
 	o.Terminal.Uncommitted(t.Uncommitted)
@@ -203,6 +192,25 @@ func warn(terminal *ui.Terminal, warnings []tree.Problem) {
 			terminal.Hint(w.Hint)
 		}
 	}
+}
+
+// warnUnpromised warns of a signature that says nothing of what LFS promises: only
+// where the weights are downloaded can it be checked.
+func warnUnpromised(t *tree.Tree, o SignOptions) {
+	s := o.Serialization
+	if s.Method == oms.Files && s.HashType == oms.SHA256 || !slices.ContainsFunc(t.Files, func(f tree.File) bool { return f.LFS }) {
+		return
+	}
+	o.Terminal.Warn("files in LFS are signed by %s: nobody can verify that without downloading them, and no push of it passes a hook", serializationName(s))
+	o.Terminal.Hint("--hash sha256 without --shards signs what LFS pointers say")
+}
+
+// serializationName names how a signature speaks of files.
+func serializationName(s oms.Serialization) string {
+	if s.Method == oms.Shards {
+		return "shards"
+	}
+	return string(s.HashType)
 }
 
 // describe names a problem's file and what is the matter with it.
@@ -421,69 +429,6 @@ func (p *Place) signatureInRepo() (string, bool) {
 	}
 	path, err := p.Repo.PathOf(p.Signature)
 	return path, err == nil
-}
-
-// commit commits the signature file alone, by its path in the repository.
-func (p *Place) commit(ctx context.Context, signature string, done *ui.Signing, o SignOptions) error {
-	text, err := p.message(ctx, done, o)
-	if err != nil {
-		return err
-	}
-	made, err := p.Repo.CommitFile(ctx, gitrepo.CommitOptions{
-		Path: signature, Message: text, Amend: o.Amend,
-		Stdin: o.Input, Stderr: o.Output,
-		Stdout: io.Discard, // git's summary: what was committed is told by the caller
-	})
-	switch {
-	case errors.Is(err, gitrepo.ErrNothingToCommit):
-		return nil
-	case err != nil:
-		name := ui.ShellQuote(displayPath(p.Signature))
-		return ui.Trouble(fmt.Sprintf("the signature is written and complete; commit it when that is mended: git add -f -- %s && git commit -- %s", name, name),
-			"committing the signature: %w", err)
-	}
-	done.Commit = made.Short
-	return nil
-}
-
-// message is the user's commit message, or one that says what was signed and by
-// whom, with what the user's commit.template asks for. A commit that is amended
-// keeps its own.
-func (p *Place) message(ctx context.Context, done *ui.Signing, o SignOptions) (string, error) {
-	switch {
-	case o.Message != "" && done.Promised > 0:
-		return o.Message + "\n\n" + promisedNote(done.Promised), nil
-	case o.Amend && o.Message == "" && done.Promised > 0:
-		old, err := p.Repo.HeadMessage(ctx)
-		if err != nil {
-			return "", ui.Trouble("the signature is written and complete; commit it when that is mended", "%w", err)
-		}
-		if note := promisedNote(done.Promised); !strings.Contains(old+"\n", note) {
-			return old + "\n\n" + note, nil
-		}
-		return "", nil
-	case o.Message != "" || o.Amend:
-		return o.Message, nil
-	}
-	template, err := p.Repo.CommitTemplate(ctx)
-	if err != nil {
-		return "", ui.Trouble("the signature is written and complete; commit it when that is mended", "%w", err)
-	}
-	root := done.Manifest.RootDigest()
-	text := fmt.Sprintf("Sign model: %s, %s\n\nSigner: %s\nRoot digest: sha256:%x\n",
-		ui.Plural(done.Files, "file"), ui.Size(done.Bytes), done.Signer, root)
-	if done.Promised > 0 {
-		text += "\n" + promisedNote(done.Promised)
-	}
-	if template != "" {
-		text += "\n" + template
-	}
-	return text, nil
-}
-
-// promisedNote says in a commit message what was not read.
-func promisedNote(n int) string {
-	return ui.TakenFromPointers(n) + ".\n"
 }
 
 // size is the sum of the model's files in bytes: for those that are promised,
