@@ -79,9 +79,8 @@ func TestFillFrom(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := "error"
-			if err := m.FillFrom(config, flags); err == nil {
-				got = strings.ReplaceAll(m.words(), dir, "")
-				err = m.contradiction(flags)
+			if m.FillFrom(config, flags) == nil {
+				got, err = strings.ReplaceAll(m.words(), dir, ""), m.contradiction(flags)
 			}
 			if err != nil || got != c.want {
 				t.Errorf("got %q, want %q: %v", got, c.want, err)
