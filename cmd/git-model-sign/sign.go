@@ -32,7 +32,8 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 
 	return func(ctx context.Context, args []string) error {
 		output.Apply(t)
-		if *noCommit && (*amend || len(message) > 0) {
+		forCommit := *amend || len(message) > 0
+		if *noCommit && forCommit {
 			return ui.Usage("", "--no-commit does not go with --amend and --message")
 		}
 		if len(message) > 0 && strings.TrimSpace(strings.Join(message, "")) == "" {
@@ -46,8 +47,10 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 		if err != nil {
 			return err
 		}
-		if p.Repo == nil && (*amend || len(message) > 0) {
-			return ui.Usage("without them the signature is written", "--amend and --message are for commits, and %s is taken for a plain folder", ui.Quote(p.Name))
+		if forCommit {
+			if err := p.CheckCommits(); err != nil {
+				return err
+			}
 		}
 		if flags.Changed("co-sign") {
 			if place.Signature != "" {
@@ -63,6 +66,9 @@ func setupSign(flags *pflag.FlagSet, t *ui.Terminal) func(context.Context, []str
 		}
 		if err := config.Fill(flags, "allow-symlinks", "hash", "shards", "no-commit"); err != nil {
 			return err
+		}
+		if *noCommit && forCommit {
+			return ui.Usage("--no-commit=false commits", "git config modelsign.noCommit does not go with --amend and --message")
 		}
 		if err := method.FillFrom(config, flags); err != nil {
 			return err

@@ -100,6 +100,19 @@ func Locate(ctx context.Context, name, signature string, noGit bool) (*Place, er
 	return p, nil
 }
 
+// CheckCommits refuses a place whose signature git cannot commit, for whoever has
+// asked for something of the commit.
+func (p *Place) CheckCommits() error {
+	const hint = "without them the signature is written"
+	if p.Repo == nil {
+		return ui.Usage(hint, "--amend and --message are for commits, and %s is taken for a plain folder", ui.Quote(p.Name))
+	}
+	if _, inRepo := p.signatureInRepo(); !inRepo {
+		return ui.Usage(hint, "--amend and --message are for commits, and the signature %s lies outside the worktree of %s", ui.Quote(p.signatureName()), ui.Quote(p.Name))
+	}
+	return nil
+}
+
 // folder is the model's folder, or the one that its file lies in.
 func (p *Place) folder() string {
 	if p.Single {
