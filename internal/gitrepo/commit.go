@@ -73,7 +73,8 @@ func literal(path string) string { return ":(top,literal)" + path }
 func (r *Repository) write(ctx context.Context, o CommitOptions, args ...string) error {
 	g := r.git
 	g.env = writeEnv(g.env)
-	cmd, err := g.command(ctx, args...)
+	// To a sparse index git adds a path of a folder that is left out so that the others of it are lost.
+	cmd, err := g.command(ctx, append([]string{"-c", "index.sparse=false"}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -99,13 +100,12 @@ func (r *Repository) checkCommit(ctx context.Context, o CommitOptions) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("committing %s: not a regular file", o.Path)
 	}
-	if err := r.CheckCommittable(ctx, o.Path, o.Amend); err != nil {
-		return err
+	if !o.Amend {
+		if err := r.checkDiffers(ctx, o.Path); err != nil {
+			return err
+		}
 	}
-	if o.Amend {
-		return nil
-	}
-	return r.checkDiffers(ctx, o.Path)
+	return r.CheckCommittable(ctx, o.Path, o.Amend)
 }
 
 // CheckCommittable returns ErrInProgress, ErrOverlooked or ErrNoIdentity where git
@@ -144,11 +144,17 @@ func (r *Repository) checkLookedAt(ctx context.Context, path string) error {
 	case tag >= 'a' && tag <= 'z':
 		return fmt.Errorf("%s: %w", path, ErrOverlooked)
 	case tag == 'S':
-		sparse, err := r.variables(ctx, `^core\.sparsecheckout$`)
-		if err == nil && (len(sparse) == 0 || isFalse(sparse[len(sparse)-1].value)) {
-			err = fmt.Errorf("%s: %w", path, ErrOverlooked)
+		set := map[string]bool{}
+		vars, err := r.variables(ctx, `^(core\.sparsecheckout|sparse\.expectfilesoutsideofpatterns)$`)
+		if err != nil {
+			return err
 		}
-		return err
+		for _, v := range vars {
+			set[v.key] = !isFalse(v.value)
+		}
+		if !set["core.sparsecheckout"] || set["sparse.expectfilesoutsideofpatterns"] {
+			return fmt.Errorf("%s: %w", path, ErrOverlooked)
+		}
 	}
 	return nil
 }
@@ -252,9 +258,17 @@ func (r *Repository) describeHead(ctx context.Context) (Commit, error) {
 	return Commit{ID: strings.TrimSpace(string(out)), Short: strings.TrimSpace(string(short))}, err
 }
 
-// HeadMessage returns the message of the last commit.
+// HeadMessage returns the message of the last commit, encoded as those of commits that
+// are made here.
 func (r *Repository) HeadMessage(ctx context.Context) (string, error) {
-	out, err := r.git.output(ctx, nil, "log", "-1", "--no-show-signature", "--format=%B", "HEAD")
+	encoding, set, err := r.ConfigGet(ctx, "i18n.commitEncoding")
+	if err != nil {
+		return "", err
+	}
+	if !set {
+		encoding = "UTF-8"
+	}
+	out, err := r.git.output(ctx, nil, "log", "-1", "--no-show-signature", "--encoding="+encoding, "--format=%B", "HEAD")
 	return strings.TrimRight(string(out), "\n"), err
 }
 

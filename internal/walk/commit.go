@@ -5,22 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"regexp"
 
 	"github.com/git-model-sign/git-model-sign/internal/gitrepo"
 	"github.com/git-model-sign/git-model-sign/internal/ui"
 )
 
-// committableHint says what to do where git would not commit.
-func committableHint(err error, signature string) string {
+// committable is the error of a signature that git would not commit.
+func (p *Place) committable(ctx context.Context, signature string, o SignOptions) error {
+	err := p.Repo.CheckCommittable(ctx, signature, o.Amend)
+	hint := "finish it first, or use --no-commit"
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, gitrepo.ErrNoIdentity):
-		return "git config user.name and user.email say who commits; or use --no-commit"
+		hint = "git config user.name and user.email say who commits; or use --no-commit"
 	case errors.Is(err, gitrepo.ErrOverlooked):
-		name := ui.ShellQuote(displayPath(signature))
-		return "git update-index --no-skip-worktree " + name + " && git update-index --no-assume-unchanged " + name + " takes that back; or use --no-commit"
+		name := ui.ShellQuote(displayPath(p.Signature))
+		hint = "git update-index --no-skip-worktree " + name + " && git update-index --no-assume-unchanged " + name + " takes that back; or use --no-commit"
 	}
-	return "finish it first, or use --no-commit"
+	return ui.Trouble(hint, "committing the signature: %w", err)
 }
 
 // commit commits the signature file alone, by its path in the repository.
@@ -52,14 +56,14 @@ func (p *Place) commit(ctx context.Context, signature string, done *ui.Signing, 
 func (p *Place) message(ctx context.Context, done *ui.Signing, o SignOptions) (string, error) {
 	switch {
 	case o.Message != "" && done.Promised > 0:
-		return o.Message + "\n\n" + promisedNote(done.Promised), nil
+		return withNote(o.Message, promisedNote(done.Promised)), nil
 	case o.Amend && o.Message == "" && done.Promised > 0:
 		old, err := p.Repo.HeadMessage(ctx)
 		if err != nil {
 			return "", ui.Trouble("the signature is written and complete; commit it when that is mended", "%w", err)
 		}
-		if note := promisedNote(done.Promised); !strings.Contains(old+"\n", note) {
-			return old + "\n\n" + note, nil
+		if text := withNote(old, promisedNote(done.Promised)); text != old {
+			return text, nil
 		}
 		return "", nil
 	case o.Message != "" || o.Amend:
@@ -73,7 +77,7 @@ func (p *Place) message(ctx context.Context, done *ui.Signing, o SignOptions) (s
 	text := fmt.Sprintf("Sign model: %s, %s\n\nSigner: %s\nRoot digest: sha256:%x\n",
 		ui.Plural(done.Files, "file"), ui.Size(done.Bytes), done.Signer, root)
 	if done.Promised > 0 {
-		text += "\n" + promisedNote(done.Promised)
+		text += "\n" + promisedNote(done.Promised) + "\n"
 	}
 	if template != "" {
 		text += "\n" + template
@@ -83,5 +87,21 @@ func (p *Place) message(ctx context.Context, done *ui.Signing, o SignOptions) (s
 
 // promisedNote says in a commit message what was not read.
 func promisedNote(n int) string {
-	return ui.TakenFromPointers(n) + ".\n"
+	return ui.TakenFromPointers(n) + "."
+}
+
+// promisedNotes are those of earlier signatures, each with the empty line before it.
+var promisedNotes = regexp.MustCompile(`(?m)\n*^\d+ files? (was|were) taken from (its|their) LFS pointers? and not read\.$`)
+
+// trailers are the lines at the end of a message that programs read.
+var trailers = regexp.MustCompile(`\n\n([A-Za-z0-9-]+: [^\n]*\n?)([A-Za-z0-9-]+: [^\n]*\n?|[ \t][^\n]*\n?)*$`)
+
+// withNote is a commit message with a note in place of earlier ones, before its trailers.
+func withNote(message, note string) string {
+	message = promisedNotes.ReplaceAllString(message, "")
+	at := len(message)
+	if found := trailers.FindStringIndex(message); found != nil {
+		at = found[0]
+	}
+	return message[:at] + "\n\n" + note + message[at:]
 }

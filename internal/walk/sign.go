@@ -67,9 +67,11 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	o.Serialization.IgnorePaths = append(siblings, o.Serialization.IgnorePaths...)
 	signature, inRepo := p.signatureInRepo()
 	commit := o.Commit && inRepo
+	var uncommittable error
 	if commit {
-		if err := p.Repo.CheckCommittable(ctx, signature, o.Amend); err != nil {
-			return nil, ui.Trouble(committableHint(err, p.Signature), "committing the signature: %w", err)
+		uncommittable = p.committable(ctx, signature, o)
+		if uncommittable != nil && (seen == nil || errors.Is(uncommittable, gitrepo.ErrInProgress)) {
+			return nil, uncommittable
 		}
 	}
 	if inRepo && isLogged(o.Signer) && !strings.HasSuffix(signature, ".sig") {
@@ -95,7 +97,13 @@ func Sign(ctx context.Context, p *Place, o SignOptions) (*ui.Signing, error) {
 	if done.Unchanged, err = p.alreadySigned(ctx, m, siblings, o.Signer); err != nil {
 		return nil, err
 	}
+	if asking, can := o.Signer.(interface{ Unasked() error }); can && done.Unchanged && asking.Unasked() != nil {
+		o.Terminal.Warn("%v; the timestamps that are there are taken for those that are asked for", asking.Unasked())
+	}
 	if !done.Unchanged {
+		if uncommittable != nil { // which matters only now
+			return nil, uncommittable
+		}
 		if err := p.signAndWrite(ctx, m, o.Signer, seen); err != nil {
 			return nil, err
 		}
