@@ -21,6 +21,7 @@ type Key struct {
 
 	public     *ecdsa.PublicKey
 	signDigest func(ctx context.Context, digest []byte) ([]byte, error)
+	unasked    error // see Unasked
 }
 
 // NewKey reads an ECDSA private key on P-256, P-384 or P-521 from PEM: SEC 1 ("EC PRIVATE KEY"), PKCS #8 ("PRIVATE KEY") or

@@ -26,8 +26,10 @@ func (k *Key) Made(ctx context.Context, b *oms.Bundle) bool {
 
 // stamped says whether a bundle has a timestamp by each of the authorities to ask.
 // Which one is at a URL only its answers say, so each is asked for a timestamp of
-// the signature that is there: it is that one where both are signed with the same
-// certificate. Anybody can put a timestamp of their own into a bundle.
+// the signature that is there: it is that one where the same authority has signed
+// both. Anybody can put a timestamp of their own into a bundle. Where an authority does
+// not answer, as many timestamps as are asked for are taken to be theirs: an unchanged
+// model needs no network.
 func (k *Key) stamped(ctx context.Context, b *oms.Bundle) bool {
 	if len(k.TimestampURLs) == 0 {
 		return true
@@ -42,7 +44,25 @@ func (k *Key) stamped(ctx context.Context, b *oms.Bundle) bool {
 		return false
 	}
 	stamps, err := k.stamps(ctx, b.Signature, nil)
-	return err == nil && !slices.ContainsFunc(stamps, func(s stamp) bool { return !slices.ContainsFunc(by, s.by.Equal) })
+	if k.unasked = err; err != nil {
+		return len(by) >= len(k.TimestampURLs)
+	}
+	return !slices.ContainsFunc(stamps, func(s stamp) bool {
+		return !slices.ContainsFunc(by, func(c *x509.Certificate) bool { return sameAuthority(c, s.by) })
+	})
+}
+
+// Unasked is the error of a timestamp authority that did not answer when [Key.Made]
+// asked whether a timestamp that is there is its own; nil if there was none.
+func (k *Key) Unasked() error { return k.unasked }
+
+// Unasked is [Key.Unasked] of the certificate's key.
+func (c *Certificate) Unasked() error { return c.key.unasked }
+
+// sameAuthority says whether two certificates are one authority's: it may sign with
+// several, and with another one after a while, that were issued by the same key.
+func sameAuthority(a, b *x509.Certificate) bool {
+	return a.Equal(b) || len(a.AuthorityKeyId) > 0 && bytes.Equal(a.RawIssuer, b.RawIssuer) && bytes.Equal(a.AuthorityKeyId, b.AuthorityKeyId)
 }
 
 // Made says whether the bundle was signed with this certificate, names the same

@@ -73,8 +73,14 @@ func TestTimestamps(t *testing.T) {
 			if key.TimestampURLs = []string{urls[1], urls[0], urls[1]}; !c.signer.Made(t.Context(), with) {
 				t.Error("there are both timestamps, and yet it would be signed again")
 			}
-			if key.TimestampURLs = []string{urls[0], "http://127.0.0.1:1/"}; c.signer.Made(t.Context(), with) {
-				t.Error("an authority that does not answer passes for one of those that did")
+			if key.TimestampURLs = []string{urls[0], a.Renew(t).Serve(t)}; !c.signer.Made(t.Context(), with) {
+				t.Error("another certificate of the same authority passes for another authority")
+			}
+			if key.TimestampURLs = []string{urls[0], "http://127.0.0.1:1/"}; !c.signer.Made(t.Context(), with) {
+				t.Error("there are as many timestamps as authorities, and what is signed already would need the network")
+			}
+			if key.TimestampURLs = append(urls, "http://127.0.0.1:1/"); c.signer.Made(t.Context(), with) {
+				t.Error("one timestamp more is asked for than there are")
 			}
 			key.TimestampURLs = urls
 			if with.Timestamps[1] = []byte("junk"); c.signer.Made(t.Context(), with) {

@@ -50,6 +50,15 @@ func NewTimestampAuthority(t testing.TB, name string, edits ...func(*x509.Certif
 	return a
 }
 
+// Renew is the same authority with another certificate, and another key, to sign by.
+func (a *TimestampAuthority) Renew(t testing.TB) *TimestampAuthority {
+	t.Helper()
+	renewed := *a
+	renewed.key = NewKey(t, elliptic.P256())
+	renewed.Leaf = a.Issue(t, a.Leaf.Subject.CommonName+" renewed", renewed.key, TimestampUsage)
+	return &renewed
+}
+
 // Stamp returns a timestamp of a signature.
 func (a *TimestampAuthority) Stamp(t testing.TB, signature []byte) []byte {
 	t.Helper()
