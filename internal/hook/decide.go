@@ -33,26 +33,27 @@ func Decide(event Event, args []string, gitDir string) (run bool, err error) {
 	return false, fmt.Errorf("%w: %q", ErrEvent, event)
 }
 
-// maxOnto bounds the file in which git keeps the base of a rebase, in bytes.
-const maxOnto = 256
+// maxRebaseState bounds the files in which git keeps how far a rebase is, in bytes.
+const maxRebaseState = 4 << 20
 
 // beginsRebase says whether a checkout is that of the base of a rebase which git will end with a
 // post-rewrite hook. It does so only if a commit was rewritten: a rebase that merely moves forward, or drops
 // every commit, ends with the checkout of its base, and that is then the call to verify at.
 //
-// The merge backend has written down the base and what is left to do before that checkout, and what is done
-// from the first command on: a checkout after that is the user's, in a rebase that has stopped, or one of its
-// commands. The apply backend writes its state afterwards, so that a rebase with it is verified twice.
+// The merge backend has written down the base and what is left to do before that checkout, and counts in
+// msgnum from the first command on: a checkout after that is the user's, in a rebase that has stopped, or one
+// of its commands. Commits at the beginning that stay as they are it passes over before, and checks out the
+// last of them. The apply backend writes its state afterwards, so that a rebase with it is verified twice.
 func beginsRebase(args []string, gitDir string) bool {
 	if gitDir == "" || len(args) != 3 {
 		return false
 	}
 	state := filepath.Join(gitDir, "rebase-merge")
-	if _, err := os.Lstat(filepath.Join(state, "done")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(state, "msgnum")); !errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	onto, err := bounded.ReadRegular(filepath.Join(state, "onto"), maxOnto)
-	if err != nil || strings.TrimSpace(string(onto)) != args[1] {
+	onto, err := bounded.ReadRegular(filepath.Join(state, "onto"), maxRebaseState)
+	if err != nil || strings.TrimSpace(string(onto)) != args[1] && lastDone(state) != args[1] {
 		return false
 	}
 	todo, err := os.Open(filepath.Join(state, "git-rebase-todo"))
@@ -67,6 +68,19 @@ func beginsRebase(args []string, gitDir string) bool {
 		}
 	}
 	return false
+}
+
+// lastDone is the commit of the last command that is done, "" if there is none.
+func lastDone(state string) string {
+	done, err := bounded.ReadRegular(filepath.Join(state, "done"), maxRebaseState)
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(done)), "\n")
+	if words := strings.Fields(lines[len(lines)-1]); len(words) > 1 {
+		return words[1]
+	}
+	return ""
 }
 
 // rewriting are the commands of a rebase that make commits, see git-rebase(1), and their short forms.

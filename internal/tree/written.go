@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -161,7 +162,7 @@ func checkOutAnew(repo *gitrepo.Repository, files []File) string {
 		}
 	}
 	var names []string
-	for _, f := range files[:min(len(files), maxInHint)] {
+	for _, f := range files {
 		name := filepath.Join(repo.Top, filepath.FromSlash(f.RepoPath))
 		if rel, err := filepath.Rel(base, name); err == nil {
 			name = rel
@@ -169,7 +170,9 @@ func checkOutAnew(repo *gitrepo.Repository, files []File) string {
 		if strings.HasPrefix(name, "-") {
 			name = "./" + name // rm would take it for an option
 		}
-		names = append(names, shellQuote(name))
+		if name = shellQuote(name); len(names) < maxInHint && !slices.Contains(names, name) { // links may lead to one file
+			names = append(names, name)
+		}
 	}
 	all := strings.Join(names, " ")
 	return command + "rm " + all + " && git checkout -- " + all

@@ -108,6 +108,9 @@ func (p *Place) CoSign(signer string) error {
 // folder, by which it would be verified as such, and written over.
 func (p *Place) ownName() error {
 	held := func(name string) bool {
+		if name == filepath.Base(p.Path) { // wherever it lies
+			return true
+		}
 		_, err := os.Lstat(filepath.Join(filepath.Dir(p.Signature), name))
 		return !notExist(err)
 	}
