@@ -17,29 +17,33 @@ const AttrUnset = "unset"
 // attributes, as git reads them in the worktree. An attribute that is not
 // specified for a path is left out, and so is a path that has none.
 func (r *Repository) Attributes(ctx context.Context, paths []string, names ...string) (map[string]map[string]string, error) {
+	table, err := attributeTable(ctx, r.git.stream, nil, paths, names)
 	attributes := map[string]map[string]string{}
-	return attributes, checkAttributes(ctx, r.git.stream, nil, paths, names, func(path, name, value []byte) error {
-		if !slices.Contains(names, string(name)) {
-			return nil
+	for i, row := range table {
+		for j, value := range row {
+			if value == "" {
+				continue
+			}
+			if attributes[paths[i]] == nil {
+				attributes[paths[i]] = make(map[string]string, 1)
+			}
+			attributes[paths[i]][names[j]] = value
 		}
-		if attributes[string(path)] == nil {
-			attributes[string(path)] = make(map[string]string, 1)
-		}
-		attributes[string(path)][string(name)] = string(value)
-		return nil
-	})
+	}
+	return attributes, err
 }
 
 // PathsWithAttribute returns the set of those paths, relative to Top, for which
 // an attribute has a value.
 func (r *Repository) PathsWithAttribute(ctx context.Context, paths []string, name, value string) (map[string]bool, error) {
+	table, err := attributeTable(ctx, r.git.stream, nil, paths, []string{name})
 	found := map[string]bool{}
-	return found, checkAttributes(ctx, r.git.stream, nil, paths, []string{name}, func(path, n, v []byte) error {
-		if string(n) == name && string(v) == value {
-			found[string(path)] = true
+	for i, row := range table {
+		if row[0] == value {
+			found[paths[i]] = true
 		}
-		return nil
-	})
+	}
+	return found, err
 }
 
 // streamFunc is git.stream, or that of a [Scratch].
@@ -48,7 +52,7 @@ type streamFunc func(ctx context.Context, stdin io.Reader, read func(*bufio.Read
 // attributeTable returns the values of attributes by path and name, in the order
 // of both; "" where one is not specified.
 func attributeTable(ctx context.Context, stream streamFunc, options, paths, names []string) ([][]string, error) {
-	if len(paths) == 0 {
+	if len(paths) == 0 || len(names) == 0 {
 		return nil, nil
 	}
 	table := make([][]string, len(paths))
@@ -86,9 +90,6 @@ const usualAttributes = 8
 // most paths have little of what could be. What is checked out, or was pushed, may
 // specify thousands for every path, and then git is asked again for those names.
 func checkAttributes(ctx context.Context, stream streamFunc, options, paths, names []string, fn func(path, name, value []byte) error) error {
-	if len(paths) == 0 || len(names) == 0 {
-		return nil
-	}
 	args := slices.Concat([]string{"check-attr", "--stdin", "-z"}, options)
 	input := strings.Join(paths, "\x00") + "\x00"
 	seen := 0

@@ -51,12 +51,14 @@ func coversOf(p *Place, v *ui.Verdict, members []*member) []cover {
 }
 
 // holds says whether a path at or under that of c is part of what was signed, and was
-// compared, or is what no signer signs there. What the
-// signer left out is not, even though that is no fault of the signature: a copy of
-// any signed folder could bring it.
+// compared, or is what no signer signs there. What the signer left out is not, even
+// though that is no fault of the signature: a copy of any signed folder could bring it.
 func (c cover) holds(name string) bool {
-	if c.single || c.manifest == nil {
-		return !c.single || name == c.path
+	switch {
+	case c.single:
+		return name == c.path
+	case c.manifest == nil:
+		return true
 	}
 	rel := strings.TrimPrefix(strings.TrimPrefix(name, c.path), "/")
 	return strings.HasPrefix(rel, ".github/") || c.named[rel] || !c.ignored.Has(rel)
@@ -79,11 +81,10 @@ func uncoveredOf(entries []gitrepo.Entry, covers []cover) []string {
 			continue
 		}
 		last = e.Path
-		covered := signatures[e.Path]
-		for dir, more := e.Path, true; more && !covered; {
-			covered = slices.ContainsFunc(at[dir], func(c cover) bool { return c.holds(e.Path) })
-			more = dir != ""
-			dir = dir[:max(strings.LastIndexByte(dir, '/'), 0)]
+		holds := func(c cover) bool { return c.holds(e.Path) }
+		covered := signatures[e.Path] || slices.ContainsFunc(at[""], holds)
+		for dir := e.Path; dir != "" && !covered; dir = dir[:max(strings.LastIndexByte(dir, '/'), 0)] {
+			covered = slices.ContainsFunc(at[dir], holds)
 		}
 		if !covered {
 			names = append(names, e.Path)
